@@ -1,0 +1,26 @@
+import { Global, Module } from '@nestjs/common';
+import { AppConfig } from '@kernel/config';
+import { VectorStore } from '@kernel/vectors';
+import { PostgresClient } from './postgres.client';
+import { PostgresHealth } from './postgres.health';
+import { openSource } from './postgres.source';
+import { PgvectorStore } from './postgres.store';
+
+/** PostgreSQL: the source of truth, full text and the `pgvector` store, real (`DATABASE_URL`) or embedded. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: PostgresClient,
+      inject: [AppConfig],
+      useFactory: async (config: AppConfig) => {
+        const { source, embedded } = await openSource(config);
+        return new PostgresClient(source, embedded);
+      },
+    },
+    PostgresHealth,
+    { provide: VectorStore, useClass: PgvectorStore },
+  ],
+  exports: [PostgresClient, PostgresHealth, VectorStore],
+})
+export class PostgresModule {}

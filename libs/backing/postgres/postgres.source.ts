@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import { type AppConfig } from '@kernel/config';
+import { Client, type ClientConfig } from 'pg';
+import { DataSource, MigrationExecutor } from 'typeorm';
+import { EmbeddedDatabase } from './embedded.client';
+import { MIGRATIONS } from './migrations';
+
+/** Milliseconds a statement may take; migrations have ten minutes. */
+const STATEMENT_DEADLINE = 5_000;
+const MIGRATION_DEADLINE = 600_000;
+/** Key of the advisory lock under which one process at a time migrates; any fixed number. */
+const MIGRATION_LOCK = 7_219_043_001;
+
+export interface OpenedSource {
+  source: DataSource;
+  embedded?: EmbeddedDatabase;
+}
+
+/** Opens the database that the settings name and brings its schema to the version this build needs (`MIGRATE=off`: only checks it). */
+export async function openSource(config: Pick<AppConfig, 'database' | 'directory'>): Promise<OpenedSource> {
+  const opened = config.database.url === undefined ? await embeddedSource(join(config.directory, 'database')) : realSource(config);
+  try {
+    await opened.source.initialize();
+    await migrate(opened, config.database.migrate);
+  } catch (error) {
+    if (opened.source.isInitialized) await opened.source.destroy();
+    await opened.embedded?.close();
+    throw error;
+  }
+  return opened;
+}
+
+function realSource(config: Pick<AppConfig, 'database'>): OpenedSource {
+  const { url, poolSize, poolOverflow } = config.database;
+  const source = new DataSource({
+    type: 'postgres',
+    url,
+    migrations: MIGRATIONS,
+    migrationsTableName: 'migrations',
+    installExtensions: false,
+    applicationName: 'sutazai',
+    extra: {
+      max: poolSize + poolOverflow,
+      min: poolSize,
+      connectionTimeoutMillis: 5_000,
+      statement_timeout: STATEMENT_DEADLINE,
+      // A half-open connection must not hold a request for ever: the driver's own limit lies just above the server's.
+      query_timeout: STATEMENT_DEADLINE + 2_000,
+      keepAlive: true,
+    },
+  });
+  return { source };
+}
+
+/** The pool of the embedded database has one client: the engine has one connection. */
+async function embeddedSource(directory: string): Promise<OpenedSource> {
+  const { PglitePgConnection } = await import('@electric-sql/pglite/node-postgres');
+  const embedded = new EmbeddedDatabase(directory, STATEMENT_DEADLINE);
+  type EngineHandle = ConstructorParameters<typeof PglitePgConnection>[0]['pglite'];
+  class EmbeddedClient extends Client {
+    constructor(config: ClientConfig) {
+      // Each client speaks on a session of its own, so that nothing of a dead one reaches it. The connection needs two members of the engine, which the session has.
+      const connection = new PglitePgConnection({ pglite: embedded.session() as unknown as EngineHandle });
+      super({ ...config, connection } as ClientConfig);
+    }
+  }
+  const source = new DataSource({
+    type: 'postgres',
+    migrations: MIGRATIONS,
+    migrationsTableName: 'migrations',
+    installExtensions: false,
+    extra: { Client: EmbeddedClient, max: 1, connectionTimeoutMillis: 10_000 },
+  });
+  return { source, embedded };
+}
+
+/** Pending migrations, one transaction each, under a lock that a second process waits for. */
+async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off'): Promise<void> {
+  const runner = source.createQueryRunner();
+  try {
+    if (mode === 'off') {
+      const pending = await new MigrationExecutor(source, runner).getPendingMigrations();
+      if (pending.length > 0) throw new Error(`The database lacks ${pending.length} migration(s) and MIGRATE=off forbids to run them: run the migration job first.`);
+      return;
+    }
+    if (embedded === undefined) await runner.query(`SET statement_timeout = ${MIGRATION_DEADLINE}`);
+    else embedded.deadlineMilliseconds = MIGRATION_DEADLINE;
+    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    try {
+      const executor = new MigrationExecutor(source, runner);
+      executor.transaction = 'each';
+      await executor.executePendingMigrations();
+    } finally {
+      await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+      if (embedded === undefined) await runner.query(`SET statement_timeout = ${STATEMENT_DEADLINE}`);
+      else embedded.deadlineMilliseconds = STATEMENT_DEADLINE;
+    }
+  } finally {
+    await runner.release();
+  }
+}

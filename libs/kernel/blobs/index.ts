@@ -1,0 +1,1 @@
+export { Blobs, type StoredBlob } from './blobs';

@@ -1,0 +1,53 @@
+/**
+ * Every setting, typed, nested and frozen: parsed once at start by `parseConfig`; nothing else reads the environment.
+ * An unset URL means the embedded driver.
+ */
+export abstract class AppConfig {
+  readonly production!: boolean;
+  readonly http!: {
+    readonly host: string;
+    readonly port: number;
+    /** The server listens on loopback alone. */
+    readonly loopback: boolean;
+    readonly publicUrl: string;
+    readonly trustedProxies: readonly string[];
+    readonly corsOrigins: readonly string[];
+    /** Accepted names in `Host`, lower case, without port. */
+    readonly publicHosts: readonly string[];
+    readonly uploadBytes: number;
+  };
+  /** Absolute path of `DATA_DIR`. */
+  readonly directory!: string;
+  readonly logLevel!: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly database!: {
+    /** Unset: the embedded database under `DATA_DIR`. */
+    readonly url?: string;
+    readonly poolSize: number;
+    readonly poolOverflow: number;
+    readonly migrate: 'auto' | 'off';
+  };
+  readonly blobs!: { readonly driver: 'files' | 'postgres' };
+  readonly vectors!: { readonly store: 'pgvector' };
+  readonly models!: {
+    readonly directory: string;
+    readonly chat: string;
+    readonly embedding: string;
+    /** Unset: physical cores - 1, at least 1. */
+    readonly threads?: number;
+    readonly coldSeconds: number;
+    readonly firstTokenSeconds: number;
+    readonly idleSeconds: number;
+  };
+  readonly auth!: {
+    readonly registration: 'closed' | 'open' | 'invite';
+    /** Unset in embedded mode: made once and kept under `DATA_DIR` (mode 0600). */
+    readonly jwtSecret?: string;
+    readonly jwtSecretPrevious?: string;
+    readonly setupToken?: string;
+    readonly adminEmail?: string;
+    readonly adminPassword?: string;
+  };
+  readonly limits!: { readonly requestsPerMinute: number };
+  readonly retention!: { readonly jobsDays: number; readonly eventsDays: number; readonly auditDays: number };
+  readonly shutdownSeconds!: number;
+}

@@ -1,0 +1,2 @@
+export { AppConfig } from './app-config';
+export { parseConfig } from './parse-config';

@@ -1,0 +1,1 @@
+export { ROLES, SCOPES, roleAtLeast, type Principal, type Role, type Scope } from './principal';

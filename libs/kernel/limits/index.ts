@@ -1,0 +1,1 @@
+export { Limits, type LimitAnswer } from './limits';

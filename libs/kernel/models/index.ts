@@ -1,0 +1,12 @@
+export {
+  ModelRuntime,
+  type ChatChunk,
+  type ChatRequest,
+  type ChatTurn,
+  type EmbedAnswer,
+  type EmbedRequest,
+  type EmbeddingTraits,
+  type ModelCard,
+  type ModelKind,
+  type ModelState,
+} from './model-runtime';

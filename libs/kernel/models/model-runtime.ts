@@ -1,0 +1,86 @@
+export type ModelKind = 'chat' | 'embedding';
+export type ModelState = 'ready' | 'missing' | 'pulling' | 'failed' | 'unknown';
+
+/** What a runtime reports about one model; the truth at the time of asking. */
+export interface ModelCard {
+  /** Catalogue slug `^[a-z0-9][a-z0-9._:-]{0,127}$`. */
+  id: string;
+  kind: ModelKind;
+  runtime: string;
+  grade?: 'starter';
+  state: ModelState;
+  loaded: boolean;
+  sizeBytes: number;
+  /** `sha256:…` of the weights as published, null when unknown. */
+  digest: string | null;
+  license: string;
+  languages: string[];
+  /** Tokens. */
+  contextLength: number;
+  capabilities: string[];
+  embedding?: EmbeddingTraits;
+}
+
+export interface EmbeddingTraits {
+  dimensions: number;
+  maxInputTokens: number;
+  pooling: 'mean' | 'cls' | 'last';
+  queryPrefix: string;
+  documentPrefix: string;
+  /** Calibrated cosine similarity from which a passage counts as found. */
+  threshold: number;
+}
+
+export interface ChatTurn {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+export interface ChatRequest {
+  model: string;
+  /** The last turn is the user's. */
+  turns: ChatTurn[];
+  maxTokens: number;
+  temperature: number;
+  seed?: number;
+  stop?: string[];
+  /** Aborting stops the model's work, before the first token too. */
+  signal: AbortSignal;
+}
+
+export type ChatChunk =
+  | { type: 'text'; text: string }
+  | { type: 'end'; finishReason: 'stop' | 'length'; inputTokens: number; outputTokens: number; seconds: number };
+
+export interface EmbedRequest {
+  model: string;
+  texts: string[];
+  /** A model may embed questions and passages differently. */
+  input: 'query' | 'document';
+  signal: AbortSignal;
+}
+
+export interface EmbedAnswer {
+  /** One unit-length vector for each text, in order. */
+  vectors: Float32Array[];
+  inputTokens: number;
+  seconds: number;
+}
+
+/**
+ * Port: a place where models run (llama.cpp in process, Ollama). Errors: `unavailable` (missing or failed model, with the command that mends it),
+ * `context_length_exceeded` (prompt plus `maxTokens` over the context; an embedding input over `maxInputTokens`: nothing is clipped silently), `cancelled` on abort.
+ */
+export abstract class ModelRuntime {
+  abstract readonly name: string;
+  abstract models(): Promise<ModelCard[]>;
+  /** Loads the weights when they are not in memory yet. */
+  abstract load(model: string, signal: AbortSignal): Promise<void>;
+  /** Streams text as the model makes it; the last chunk is `end`. Ending the iteration early stops the model. */
+  abstract chat(request: ChatRequest): AsyncIterable<ChatChunk>;
+  abstract embed(request: EmbedRequest): Promise<EmbedAnswer>;
+  /** Exact token counts by the model's own tokenizer, without special tokens. */
+  abstract countTokens(model: string, texts: string[], signal: AbortSignal): Promise<number[]>;
+  /** Exact tokens of the whole prompt after the chat template. */
+  abstract countPromptTokens(model: string, turns: ChatTurn[], signal: AbortSignal): Promise<number>;
+}

@@ -1,0 +1,1 @@
+export { listAnswer, type ListAnswer, type Page, type PageQuery } from './page';

@@ -1,0 +1,41 @@
+export type Metric = 'cosine' | 'dot' | 'l2';
+
+/** An embedding space: vectors of one model (or of a user's own) in one store; one physical table, collection or index. */
+export interface EmbeddingSpace {
+  id: string;
+  store: string;
+  /** Catalogue slug, or null for vectors that users bring themselves. */
+  model: string | null;
+  dimensions: number;
+  metric: Metric;
+  version: number;
+  /** Server-made name of the table, collection or index: `[a-z0-9_]+`. */
+  physicalName: string;
+}
+
+export interface StoredVector {
+  /** UUIDv5(space id, point id) */
+  physicalId: string;
+  collectionId: string;
+  vector: Float32Array;
+}
+
+export interface VectorHit {
+  physicalId: string;
+  /** The contract's score: higher is better (cosine similarity, inner product, minus Euclidean distance). */
+  score: number;
+}
+
+/**
+ * Port: candidates by vector nearness. The ledger in PostgreSQL stays the truth: a store may be rebuilt from it at any time,
+ * answers may hold ids that the ledger no longer shows, and every write is idempotent by physical id.
+ */
+export abstract class VectorStore {
+  abstract readonly name: string;
+  abstract ensureSpace(space: EmbeddingSpace): Promise<void>;
+  /** Replaces vectors whole; visible to the next search when it answers. */
+  abstract upsert(space: EmbeddingSpace, vectors: StoredVector[]): Promise<void>;
+  abstract delete(space: EmbeddingSpace, physicalIds: string[]): Promise<void>;
+  abstract search(space: EmbeddingSpace, collectionIds: string[], vector: Float32Array, limit: number): Promise<VectorHit[]>;
+  abstract count(space: EmbeddingSpace, collectionId: string): Promise<number>;
+}
