@@ -1,0 +1,64 @@
+// npm test [jest arguments]: models, a real PostgreSQL 16 where possible, all suites; the last line is "N passed, N failed".
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureModels } from './models.mjs';
+import { startPostgres } from './services.mjs';
+import { toolEntry } from './toolchain.mjs';
+import { environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
+
+const required = process.env.REQUIRE_SERVICES === '1';
+
+await exitWith(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sutazai-test-'));
+  const result = join(folder, 'result.json');
+  const started = [];
+  try {
+    const code = (await prepare(started)) || (await runJest(result, started));
+    process.stdout.write(`${summary(result, code)}\n`);
+    return code;
+  } finally {
+    for (const { service } of started) await service.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** Fetches the models and starts the services; answers an exit code, 0 when the tests can run. */
+async function prepare(started) {
+  const code = await ensureModels(process.execPath);
+  if (code !== 0) return code;
+  if (process.env.TEST_DATABASE_URL) return 0;
+  try {
+    started.push({ variable: 'TEST_DATABASE_URL', service: await startPostgres() });
+    return 0;
+  } catch (error) {
+    say(`PostgreSQL 16 is not there: ${error.message}`);
+    if (!required) say('Going on without it: the suites on PostgreSQL are skipped (REQUIRE_SERVICES=1 makes this a failure).');
+    return required ? 1 : 0;
+  }
+}
+
+function runJest(result, started) {
+  const urls = Object.fromEntries(started.map(({ variable, service }) => [variable, service.url]));
+  const env = environmentFor(process.execPath, urls);
+  const args = ['--json', `--outputFile=${result}`, ...process.argv.slice(2)];
+  return runForeground(process.execPath, ['--experimental-vm-modules', '--no-warnings', toolEntry('jest'), ...args], { env });
+}
+
+/** A suite that did not even load counts as one failed; so does a run that ended badly without saying where. */
+function summary(result, code) {
+  const found = read(result);
+  const passed = found?.numPassedTests ?? 0;
+  const failed = (found?.numFailedTests ?? 0) + (found?.numRuntimeErrorTestSuites ?? 0);
+  const skipped = (found?.numPendingTests ?? 0) + (found?.numTodoTests ?? 0);
+  const counted = failed === 0 && code !== 0 ? 1 : failed;
+  return `${passed} passed, ${counted} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+function read(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
