@@ -1,0 +1,84 @@
+// Starts the built product as a process of its own, as `npm start` does, on a data directory and port of its own.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const repository = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** A loopback port that is free now. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A server process that can be killed and started again on the same data. */
+export class ServerProcess {
+  constructor({ environment = {}, directory = mkdtempSync(join(tmpdir(), 'sutazai-server-')), nodeFlags = [] } = {}) {
+    this.directory = directory;
+    this.environment = environment;
+    this.nodeFlags = nodeFlags;
+    this.log = '';
+  }
+
+  /** Starts it; answers when `/readyz` is 200, with the milliseconds that took. Fails when the process ends first or after 60 s. */
+  async start() {
+    this.port ??= await freePort();
+    this.url = `http://127.0.0.1:${this.port}`;
+    const started = performance.now();
+    const child = spawn(process.execPath, [...this.nodeFlags, 'dist/apps/api/src/main.js'], {
+      cwd: repository,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        MODELS_DIR: process.env.MODELS_DIR ?? join(repository, '.data', 'models'),
+        NODE_COMPILE_CACHE: join(repository, '.cache', 'compile'),
+        DATA_DIR: this.directory,
+        PORT: String(this.port),
+        ...this.environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child = child;
+    this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (this.log += bytes));
+    for (;;) {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The server ended with ${child.exitCode ?? child.signalCode}:\n${this.log.slice(-4000)}`);
+      const ready = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then((r) => r.ok, () => false);
+      if (ready) return performance.now() - started;
+      if (performance.now() - started > 60_000) throw new Error(`The server was not ready after 60 s:\n${this.log.slice(-4000)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** kill -9, and wait until it is gone. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    return this.ended;
+  }
+
+  /** SIGTERM, and wait; answers { code, signal, milliseconds }. */
+  async stop() {
+    const asked = performance.now();
+    this.child.kill('SIGTERM');
+    return { ...(await this.ended), milliseconds: performance.now() - asked };
+  }
+
+  /** Resident memory in MB. */
+  residentMegabytes() {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+  }
+
+  remove() {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
