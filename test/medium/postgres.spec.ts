@@ -43,16 +43,19 @@ describeDatabases('PostgresClient', (kind) => {
   }, 30_000);
 
   it('runs 100 parallel transactions', async () => {
-    await Promise.all(Array.from({ length: 100 }, (_, n) => database.client.transaction((tx) => tx.query(insertUser(`p${n}@example.org`)))));
+    await Promise.all(
+      Array.from({ length: 100 }, (_, n) => database.client.transaction((tx) => tx.query(insertUser(`p${n}@example.org`)))),
+    );
     expect(await countRows(database.client, 'users')).toBe(101);
   });
 });
 
 describeDatabases('Migrations', (kind) => {
   it('run once when two processes start together, and again change nothing', async () => {
-    const place = await newDatabase(kind);
+    const place = await newDatabase(kind, true);
     try {
-      const open = () => openSource({ directory: place.directory, database: { url: place.url, poolSize: 1, poolOverflow: 1, migrate: 'auto' } });
+      const open = () =>
+        openSource({ directory: place.directory, database: { url: place.url, poolSize: 1, poolOverflow: 1, migrate: 'auto' } });
       const opened = kind === 'postgres' ? await Promise.all([open(), open()]) : [await open()];
       for (const { source, embedded } of opened) await new PostgresClient(source, embedded).onApplicationShutdown();
       const again = await open();
@@ -65,9 +68,12 @@ describeDatabases('Migrations', (kind) => {
   });
 
   it('MIGRATE=off refuses a database that lacks a migration', async () => {
-    const place = await newDatabase(kind);
+    const place = await newDatabase(kind, true);
     try {
-      const opening = openSource({ directory: place.directory, database: { url: place.url, poolSize: 1, poolOverflow: 1, migrate: 'off' } });
+      const opening = openSource({
+        directory: place.directory,
+        database: { url: place.url, poolSize: 1, poolOverflow: 1, migrate: 'off' },
+      });
       await expect(opening).rejects.toThrow('MIGRATE=off');
     } finally {
       await place.drop();

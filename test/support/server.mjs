@@ -51,8 +51,12 @@ export class ServerProcess {
     this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (this.log += bytes));
     for (;;) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The server ended with ${child.exitCode ?? child.signalCode}:\n${this.log.slice(-4000)}`);
-      const ready = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then((r) => r.ok, () => false);
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`The server ended with ${child.exitCode ?? child.signalCode}:\n${this.log.slice(-4000)}`);
+      const ready = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
+        (r) => r.ok,
+        () => false,
+      );
       if (ready) return performance.now() - started;
       if (performance.now() - started > 60_000) throw new Error(`The server was not ready after 60 s:\n${this.log.slice(-4000)}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

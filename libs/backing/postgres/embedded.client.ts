@@ -93,10 +93,13 @@ export class EmbeddedDatabase {
     const incarnation: Incarnation = { worker, ready, pending };
     worker.on('message', (answer: WorkerAnswer) => {
       if (answer.ready === true) open();
-      else if (answer.failed !== undefined) this.end(incarnation, new AppError('unavailable', `The embedded database did not open: ${answer.failed}`), fail);
+      else if (answer.failed !== undefined)
+        this.end(incarnation, new AppError('unavailable', `The embedded database did not open: ${answer.failed}`), fail);
       else settle(pending, answer);
     });
-    worker.on('error', (error) => this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.', { cause: error }), fail));
+    worker.on('error', (error) =>
+      this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.', { cause: error }), fail),
+    );
     worker.on('exit', () => this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.'), fail));
     return incarnation;
   }

@@ -22,7 +22,11 @@ async function open(directory: string): Promise<void> {
     }
     database.execProtocolStream(request.bytes, { throwOnError: false }).then(
       // `name` and `message` of an error message are not own properties and would not survive the structured clone.
-      (messages) => parentPort?.postMessage({ id: request.id, messages: messages.map((m) => ({ ...m, name: m.name, ...('message' in m ? { message: m.message } : {}) })) }),
+      (messages) =>
+        parentPort?.postMessage({
+          id: request.id,
+          messages: messages.map((m) => ({ ...m, name: m.name, ...('message' in m ? { message: m.message } : {}) })),
+        }),
       (error: unknown) => parentPort?.postMessage({ id: request.id, error: String(error) }),
     );
   });

@@ -7,7 +7,8 @@ import sql, { type Sql, empty, raw } from 'sql-template-tag';
  * `before` walks against the order; `pageOf` turns the rows round again.
  */
 export function pageConditions(page: PageQuery): Sql {
-  if (page.after !== undefined && page.before !== undefined) throw AppError.field('invalid', 'before', 'after and before cannot be used together.');
+  if (page.after !== undefined && page.before !== undefined)
+    throw AppError.field('invalid', 'before', 'after and before cannot be used together.');
   const forward = page.order === 'asc' ? '>' : '<';
   const backward = page.order === 'asc' ? '<' : '>';
   if (page.after !== undefined) return sql` AND id ${raw(forward)} ${page.after}::uuid`;

@@ -80,7 +80,10 @@ async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off')
   try {
     if (mode === 'off') {
       const pending = await new MigrationExecutor(source, runner).getPendingMigrations();
-      if (pending.length > 0) throw new Error(`The database lacks ${pending.length} migration(s) and MIGRATE=off forbids to run them: run the migration job first.`);
+      if (pending.length > 0)
+        throw new Error(
+          `The database lacks ${pending.length} migration(s) and MIGRATE=off forbids to run them: run the migration job first.`,
+        );
       return;
     }
     if (embedded === undefined) await runner.query(`SET statement_timeout = ${MIGRATION_DEADLINE}`);
