@@ -1,7 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { open as openFile, rename, rm, stat } from 'node:fs/promises';
 import { sha256 } from './checksum.mjs';
 import { createProgress } from './progress.mjs';
 
@@ -44,26 +41,17 @@ export async function download(url, target, expected, { connectMs = CONNECT_MS, 
 async function transfer(url, part, expected, { connectMs, idleMs, out }) {
   const offset = await bytesOf(part);
   const aborter = new AbortController();
-  const response = await open(url, offset, aborter, connectMs);
+  const response = await request(url, offset, aborter, connectMs);
   const from = await startOf(response, url, part, offset, expected.size).catch(async (error) => {
     aborter.abort();
     throw error;
   });
-  const progress = createProgress(expected.name, expected.size, { out, start: from });
-  const counter = count(from, expected, url, idleMs, aborter, progress);
-  try {
-    await pipeline(response.body, counter.stream, createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }));
-  } catch (error) {
-    throw error.name === 'AbortError' ? new Error(`${url} sent nothing for ${idleMs / 1000} s`) : error;
-  } finally {
-    counter.stop();
-    progress.end();
-  }
+  await receive(response.body, part, from, expected, { url, idleMs, aborter, out });
   const bytes = await bytesOf(part);
   if (bytes < expected.size) throw new Error(`${url} broke off after ${bytes} of ${expected.size} bytes`);
 }
 
-async function open(url, offset, aborter, connectMs) {
+async function request(url, offset, aborter, connectMs) {
   const timer = setTimeout(() => aborter.abort(), connectMs);
   // Without identity a proxy may compress, and then neither the length nor a Range means bytes of the file.
   const headers = { 'accept-encoding': 'identity', ...(offset > 0 ? { range: `bytes=${offset}-` } : {}) };
@@ -96,18 +84,27 @@ async function startOf(response, url, part, offset, size) {
   return from;
 }
 
-function count(from, expected, url, idleMs, aborter, progress) {
+/** Writes each piece before the next is read, so that a cut loses nothing that had arrived. */
+async function receive(body, part, from, expected, { url, idleMs, aborter, out }) {
+  const progress = createProgress(expected.name, expected.size, { out, start: from });
+  const idle = setTimeout(() => aborter.abort(), idleMs);
+  const file = await openFile(part, from > 0 ? 'a' : 'w');
   let bytes = from;
-  let timer = setTimeout(() => aborter.abort(), idleMs);
-  const stream = new Transform({
-    transform(chunk, _encoding, done) {
-      timer.refresh();
-      bytes += chunk.length;
+  try {
+    for await (const piece of body) {
+      idle.refresh();
+      bytes += piece.length;
+      if (bytes > expected.size) throw new WrongFileError(`${url} sends more than ${expected.size} bytes`);
+      await file.appendFile(piece);
       progress.update(bytes);
-      done(bytes > expected.size ? new WrongFileError(`${url} sends more than ${expected.size} bytes`) : null, chunk);
-    },
-  });
-  return { stream, stop: () => clearTimeout(timer) };
+    }
+  } catch (error) {
+    throw aborter.signal.aborted ? new Error(`${url} sent nothing for ${idleMs / 1000} s`) : error;
+  } finally {
+    clearTimeout(idle);
+    await file.close();
+    progress.end();
+  }
 }
 
 /** Gives the part its final name when it is the pinned file, else removes it. */

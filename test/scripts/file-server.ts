@@ -1,0 +1,56 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Served {
+  bytes: Buffer;
+  /** The first answer sends this many bytes and is then lost, once `cut` resolves. */
+  cutAfter?: number;
+  cut?: Promise<void>;
+  /** Whether Range requests are honoured; a server may also ignore them. */
+  ranges?: boolean;
+}
+
+/** A loopback file server that notes what was asked of it. */
+export class FileServer {
+  readonly requests: string[] = [];
+  /** Accepts connections and never answers. */
+  silent = false;
+  private readonly server: Server;
+
+  private constructor(private readonly files: Record<string, Served>) {
+    this.server = createServer((request, response) => {
+      if (this.silent) return;
+      const name = (request.url ?? '').slice(1);
+      this.requests.push([name, request.headers.range].filter(Boolean).join(' '));
+      const file = this.files[name];
+      if (!file) return void response.writeHead(404).end('not here');
+      const start = file.ranges === false ? 0 : rangeStart(request);
+      const headers = { 'content-length': file.bytes.length - start };
+      const range = { 'content-range': `bytes ${start}-${file.bytes.length - 1}/${file.bytes.length}` };
+      response.writeHead(start > 0 ? 206 : 200, start > 0 ? { ...headers, ...range } : headers);
+      if (file.cutAfter === undefined) return void response.end(file.bytes.subarray(start));
+      response.write(file.bytes.subarray(start, file.cutAfter));
+      delete file.cutAfter;
+      void file.cut?.then(() => response.destroy());
+    });
+  }
+
+  static async start(files: Record<string, Served>): Promise<FileServer> {
+    const server = new FileServer(files);
+    await new Promise<void>((done) => server.server.listen(0, '127.0.0.1', done));
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+}
+
+function rangeStart(request: IncomingMessage): number {
+  return Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+}
