@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import type { Queryable } from '@backing/postgres';
+import { AppError } from '@kernel/errors';
+import { isUniqueViolation } from '@backing/postgres';
+import type { ModelCard } from '@kernel/models';
+import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
+import type { Collection } from './collection';
+import { CollectionsRepository } from './collections.repository';
+
+/** The collection that every workspace has from its first moment. */
+export const DEFAULT_COLLECTION = 'default';
+
+/** Named sets of points, and the embedding spaces behind them. Errors: `not_found` naming the collection. */
+@Injectable()
+export class Collections {
+  private readonly ensured = new Set<string>();
+
+  constructor(
+    private readonly repository: CollectionsRepository,
+    private readonly store: VectorStore,
+  ) {}
+
+  /** Part of the transaction that makes a workspace. */
+  async createDefault(connection: Queryable, workspaceId: string, ownerId: string): Promise<void> {
+    await this.repository.insert(connection, workspaceId, ownerId, DEFAULT_COLLECTION);
+  }
+
+  /** The collections of those names, in the order of the names. */
+  async resolve(workspaceId: string, names: string[]): Promise<Collection[]> {
+    const wanted = [...new Set(names)];
+    if (wanted.length === 0) return [];
+    const found = new Map((await this.repository.byNames(workspaceId, wanted)).map((c) => [c.name, c]));
+    return wanted.map((name) => {
+      const collection = found.get(name);
+      if (collection === undefined) throw AppError.notFound(`The collection '${name}'`);
+      return collection;
+    });
+  }
+
+  async get(id: string): Promise<Collection> {
+    const collection = await this.repository.byId(id);
+    if (collection === undefined) throw AppError.notFound('The collection');
+    return collection;
+  }
+
+  /** The space of a collection; a collection that has none yet gets the one of `model`. Safe when several callers are first together. */
+  async spaceFor(collection: Collection, model: ModelCard): Promise<EmbeddingSpace> {
+    const traits = model.embedding;
+    if (traits === undefined) throw AppError.field('invalid', 'model', `${model.id} is not an embedding model.`);
+    let space = collection.space;
+    if (space === null) {
+      const made = await this.repository.findOrInsertSpace({
+        store: this.store.name,
+        model: model.id,
+        dimensions: traits.dimensions,
+        metric: 'cosine',
+        version: 1,
+      });
+      await this.repository.adoptSpace(collection.id, made.id);
+      space = (await this.get(collection.id)).space ?? made;
+    }
+    await this.ensure(space);
+    return space;
+  }
+
+  private async ensure(space: EmbeddingSpace): Promise<void> {
+    if (this.ensured.has(space.id)) return;
+    try {
+      await this.store.ensureSpace(space);
+    } catch (error) {
+      // Two makers of one table: PostgreSQL lets the second fail on its catalogue although it said IF NOT EXISTS.
+      if (!isUniqueViolation(error)) throw error;
+      await this.store.ensureSpace(space);
+    }
+    this.ensured.add(space.id);
+  }
+}
