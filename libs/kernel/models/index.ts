@@ -6,6 +6,7 @@ export {
   type EmbedAnswer,
   type EmbedRequest,
   type EmbeddingTraits,
+  type ModelActivity,
   type ModelCard,
   type ModelKind,
   type ModelState,

@@ -44,6 +44,8 @@ export interface ChatRequest {
   temperature: number;
   seed?: number;
   stop?: string[];
+  /** Exact counts so far, whenever they change: what an aborted answer has used. */
+  onTokens?(inputTokens: number, outputTokens: number): void;
   /** Aborting stops the model's work, before the first token too. */
   signal: AbortSignal;
 }
@@ -67,6 +69,14 @@ export interface EmbedAnswer {
   seconds: number;
 }
 
+/** What one model is doing now. */
+export interface ModelActivity {
+  running: number;
+  queued: number;
+  /** Made (chat) or read (embedding) per second of work in the last minute; null when it did nothing. */
+  tokensPerSecond: number | null;
+}
+
 /**
  * Port: a place where models run (llama.cpp in process, Ollama). Errors: `unavailable` (missing or failed model, with the command that mends it),
  * `context_length_exceeded` (prompt plus `maxTokens` over the context; an embedding input over `maxInputTokens`: nothing is clipped silently), `cancelled` on abort.
@@ -74,6 +84,7 @@ export interface EmbedAnswer {
 export abstract class ModelRuntime {
   abstract readonly name: string;
   abstract models(): Promise<ModelCard[]>;
+  abstract activity(model: string): ModelActivity;
   /** Loads the weights when they are not in memory yet. */
   abstract load(model: string, signal: AbortSignal): Promise<void>;
   /** Streams text as the model makes it; the last chunk is `end`. Ending the iteration early stops the model. */
