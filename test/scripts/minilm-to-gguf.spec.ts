@@ -80,7 +80,7 @@ describe('conversion of the embedding model to GGUF', () => {
       'tokenizer.ggml.token_type_count': 2,
       'tokenizer.ggml.tokens': ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '\u2581house', 's', '\u2581Ä', '\u2581to', 'day'],
       'tokenizer.ggml.token_type': [3, 3, 3, 3, 3, 1, 1, 1, 1, 1],
-      'tokenizer.ggml.scores': new Array(10).fill(-1000),
+      'tokenizer.ggml.scores': Array.from({ length: 10 }, () => -1000),
       'tokenizer.ggml.bos_token_id': 2,
       'tokenizer.ggml.eos_token_id': 3,
       'tokenizer.ggml.unknown_token_id': 1,
