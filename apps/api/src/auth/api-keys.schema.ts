@@ -1,0 +1,47 @@
+import type { ApiKey } from '@features/auth';
+import { SCOPES } from '@kernel/identity';
+import { z } from 'zod';
+import { listSchema } from '../http/page.schema';
+
+const limits = z.strictObject({ requests_per_minute: z.int().min(1).max(10_000_000).optional() });
+
+export const createApiKeyBody = z
+  .strictObject({
+    name: z.string().trim().min(1).max(200),
+    scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
+    expires_at: z.iso.datetime({ offset: true }).optional().meta({ description: 'Never, when left out.' }),
+    owner: z.enum(['me']).optional(),
+    limits: limits.optional(),
+  })
+  .meta({ id: 'CreateApiKeyRequest' });
+export type CreateApiKeyBody = z.infer<typeof createApiKeyBody>;
+
+export const apiKeySchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    scopes: z.array(z.enum(SCOPES)),
+    secret_hint: z.string().meta({ description: 'The last four characters of the secret.' }),
+    limits: z.object({ requests_per_minute: z.int().nullable() }),
+    expires_at: z.iso.datetime().nullable(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'ApiKey' });
+
+export const createdApiKeySchema = apiKeySchema
+  .extend({ secret: z.string().meta({ description: 'Shown here once and never again.', example: 'sk-…' }) })
+  .meta({ id: 'CreatedApiKey' });
+
+export const apiKeyListSchema = listSchema('ApiKeyList', apiKeySchema);
+
+export function apiKeyView(key: ApiKey): z.infer<typeof apiKeySchema> {
+  return {
+    id: key.id,
+    name: key.name,
+    scopes: key.scopes,
+    secret_hint: key.hint,
+    limits: { requests_per_minute: key.requestsPerMinute },
+    expires_at: key.expiresAt?.toISOString() ?? null,
+    created_at: key.createdAt.toISOString(),
+  };
+}

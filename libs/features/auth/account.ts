@@ -1,0 +1,28 @@
+import type { Role } from '@kernel/identity';
+
+/** A person. */
+export interface User {
+  id: string;
+  /** Normalised: trimmed, NFC, lower case. */
+  email: string;
+  name: string | null;
+  instanceAdmin: boolean;
+  createdAt: Date;
+}
+
+/** A person in one workspace. */
+export interface Account {
+  user: User;
+  workspace: { id: string; name: string; role: Role };
+}
+
+export interface Tokens {
+  accessToken: string;
+  /** Seconds that the access token is good for. */
+  expiresIn: number;
+  refreshToken: string;
+}
+
+export interface SignedIn extends Account {
+  tokens: Tokens;
+}

@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { PostgresClient, sql, type Queryable } from '@backing/postgres';
+import type { Role } from '@kernel/identity';
+import type { Account } from './account';
+
+interface AccountRow {
+  user_id: string;
+  email: string;
+  user_name: string | null;
+  instance_admin: boolean;
+  created_at: Date;
+  workspace_id: string;
+  workspace_name: string;
+  role: Role;
+}
+
+export interface NewAccount {
+  userId: string;
+  email: string;
+  name: string | null;
+  passwordHash: string;
+  workspaceId: string;
+  workspaceName: string;
+}
+
+/** Users, workspaces and memberships. */
+@Injectable()
+export class AccountsRepository {
+  constructor(private readonly postgres: PostgresClient) {}
+
+  async anyUser(): Promise<boolean> {
+    const rows = await this.postgres.query<{ any: boolean }>(sql`SELECT EXISTS (SELECT 1 FROM users) AS any`);
+    return rows[0]?.any === true;
+  }
+
+  /** Throws a unique violation: `users_first_admin` when there has been a first admin, `users_email_key` when the e-mail is taken. */
+  async insert(connection: Queryable, account: NewAccount, firstAdmin: boolean): Promise<void> {
+    const { userId, email, name, passwordHash, workspaceId, workspaceName } = account;
+    await connection.query(
+      sql`INSERT INTO users (id, email, name, password_hash, instance_admin, first_admin)
+          VALUES (${userId}::uuid, ${email}, ${name}, ${passwordHash}, ${firstAdmin}, ${firstAdmin})`,
+    );
+    await connection.query(
+      sql`INSERT INTO workspaces (id, name, owner_id) VALUES (${workspaceId}::uuid, ${workspaceName}, ${userId}::uuid)`,
+    );
+    await connection.query(
+      sql`INSERT INTO memberships (workspace_id, user_id, role) VALUES (${workspaceId}::uuid, ${userId}::uuid, 'owner')`,
+    );
+  }
+
+  async findCredentials(email: string): Promise<{ userId: string; passwordHash: string; active: boolean } | undefined> {
+    const rows = await this.postgres.query<{ id: string; password_hash: string; status: string }>(
+      sql`SELECT id, password_hash, status FROM users WHERE email = ${email}`,
+    );
+    const row = rows[0];
+    return row && { userId: row.id, passwordHash: row.password_hash, active: row.status === 'active' };
+  }
+
+  /** The person in that workspace, or in the one joined first; undefined unless a member and active. */
+  async findAccount(connection: Queryable, userId: string, workspaceId: string | null): Promise<Account | undefined> {
+    const rows = await connection.query<AccountRow>(
+      sql`SELECT u.id AS user_id, u.email, u.name AS user_name, u.instance_admin, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role
+          FROM users u JOIN memberships m ON m.user_id = u.id JOIN workspaces w ON w.id = m.workspace_id
+          WHERE u.id = ${userId}::uuid AND u.status = 'active' AND (${workspaceId}::uuid IS NULL OR w.id = ${workspaceId}::uuid)
+          ORDER BY m.created_at, w.id LIMIT 1`,
+    );
+    const row = rows[0];
+    if (row === undefined) return undefined;
+    return {
+      user: { id: row.user_id, email: row.email, name: row.user_name, instanceAdmin: row.instance_admin, createdAt: row.created_at },
+      workspace: { id: row.workspace_id, name: row.workspace_name, role: row.role },
+    };
+  }
+}

@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '@kernel/identity';
+
+/** Below the 5 s after which a revocation made by another process must hold everywhere. */
+const LIFETIME_MILLISECONDS = 4_000;
+const MOST_ENTRIES = 2_000;
+
+/** Remembers for 4 s whom a token or key belongs to; forgets at once what this process revokes. */
+@Injectable()
+export class PrincipalCache {
+  private readonly entries = new Map<string, { principal: Principal; until: number }>();
+  private revocations = 0;
+
+  /** The remembered principal, or what `load` finds. Undefined is not remembered. `secondsLeft` ends an entry earlier. */
+  async get(
+    key: string,
+    load: () => Promise<{ principal: Principal; secondsLeft: number | null } | undefined>,
+  ): Promise<Principal | undefined> {
+    const asked = performance.now();
+    const known = this.entries.get(key);
+    if (known !== undefined && known.until > asked) return known.principal;
+    const before = this.revocations;
+    const found = await load();
+    if (found === undefined) this.entries.delete(key);
+    // What was read while something was revoked may be the state before it: good for this request, not to be kept.
+    else if (before === this.revocations) {
+      const left = found.secondsLeft === null ? LIFETIME_MILLISECONDS : Math.min(LIFETIME_MILLISECONDS, found.secondsLeft * 1000);
+      this.keep(key, found.principal, asked + left);
+    }
+    return found?.principal;
+  }
+
+  forget(concerns: (principal: Principal) => boolean): void {
+    this.revocations += 1;
+    for (const [key, { principal }] of this.entries) if (concerns(principal)) this.entries.delete(key);
+  }
+
+  private keep(key: string, principal: Principal, until: number): void {
+    this.entries.delete(key);
+    this.entries.set(key, { principal, until });
+    if (this.entries.size <= MOST_ENTRIES) return;
+    const oldest = this.entries.keys().next().value;
+    if (oldest !== undefined) this.entries.delete(oldest);
+  }
+}

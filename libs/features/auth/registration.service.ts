@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '@kernel/errors';
+import type { SignedIn } from './account';
+import { Admission, type RegistrationOrigin } from './admission.service';
+import { normaliseEmail } from './email-address';
+import { NewAccounts } from './new-accounts.service';
+import { Passwords } from './passwords.service';
+
+export interface RegistrationRequest {
+  email: string;
+  password: string;
+  name?: string;
+  setupToken?: string;
+}
+
+/** Registers people. The first becomes instance admin, exactly one however many try at once. Errors: `invalid`, `forbidden`, `conflict` (e-mail taken), `rate_limited`. */
+@Injectable()
+export class Registration {
+  constructor(
+    private readonly admission: Admission,
+    private readonly passwords: Passwords,
+    private readonly newAccounts: NewAccounts,
+  ) {}
+
+  async register(request: RegistrationRequest, origin: RegistrationOrigin): Promise<SignedIn> {
+    const email = normaliseEmail(request.email);
+    const admitted = await this.admission.admit(request.setupToken, origin);
+    const person = { email, name: request.name ?? null, passwordHash: await this.passwords.hash(request.password) };
+    if (admitted === 'first') {
+      const first = await this.newAccounts.register(person, true);
+      if (first !== undefined) return first;
+      // Somebody else became the first in the meantime: this one is now like any other.
+      this.admission.admitLater(origin);
+    }
+    const signedIn = await this.newAccounts.register(person, false);
+    if (signedIn === undefined) throw new AppError('conflict', 'email: there is an account with this e-mail already.');
+    return signedIn;
+  }
+}
