@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { type AppConfig } from '@kernel/config';
 import { Client, type ClientConfig } from 'pg';
-import { DataSource, MigrationExecutor } from 'typeorm';
+import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { EmbeddedDatabase } from './embedded.client';
 import { MIGRATIONS } from './migrations';
 
 /** Milliseconds a statement may take; migrations have ten minutes. */
 const STATEMENT_DEADLINE = 5_000;
 const MIGRATION_DEADLINE = 600_000;
+/** The driver gives up this much later than the server: its own limit is for connections that died without a word. */
+const DRIVER_GRACE = 2_000;
 /** Key of the advisory lock under which one process at a time migrates; any fixed number. */
 const MIGRATION_LOCK = 7_219_043_001;
 
@@ -44,8 +46,7 @@ function realSource(config: Pick<AppConfig, 'database'>): OpenedSource {
       min: poolSize,
       connectionTimeoutMillis: 5_000,
       statement_timeout: STATEMENT_DEADLINE,
-      // A half-open connection must not hold a request for ever: the driver's own limit lies just above the server's.
-      query_timeout: STATEMENT_DEADLINE + 2_000,
+      query_timeout: STATEMENT_DEADLINE + DRIVER_GRACE,
       keepAlive: true,
     },
   });
@@ -86,8 +87,7 @@ async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off')
         );
       return;
     }
-    if (embedded === undefined) await runner.query(`SET statement_timeout = ${MIGRATION_DEADLINE}`);
-    else embedded.deadlineMilliseconds = MIGRATION_DEADLINE;
+    await setDeadline(runner, embedded, MIGRATION_DEADLINE);
     await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     try {
       const executor = new MigrationExecutor(source, runner);
@@ -95,10 +95,20 @@ async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off')
       await executor.executePendingMigrations();
     } finally {
       await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-      if (embedded === undefined) await runner.query(`SET statement_timeout = ${STATEMENT_DEADLINE}`);
-      else embedded.deadlineMilliseconds = STATEMENT_DEADLINE;
+      await setDeadline(runner, embedded, STATEMENT_DEADLINE);
     }
   } finally {
     await runner.release();
   }
+}
+
+/** Migrations may take longer than requests: the deadline of this one connection, on the server's side and on the driver's. */
+async function setDeadline(runner: QueryRunner, embedded: EmbeddedDatabase | undefined, milliseconds: number): Promise<void> {
+  if (embedded !== undefined) {
+    embedded.deadlineMilliseconds = milliseconds;
+    return;
+  }
+  const client = (await runner.connect()) as { connectionParameters: { query_timeout: number } };
+  client.connectionParameters.query_timeout = milliseconds + DRIVER_GRACE;
+  await runner.query(`SET statement_timeout = ${milliseconds}`);
 }
