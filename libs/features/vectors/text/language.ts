@@ -1,0 +1,36 @@
+import { detectAll } from 'tinyld';
+
+const SAMPLE = 2_000;
+/** Fewer letters than this say too little in the Latin script. */
+const FEWEST_LETTERS = 24;
+const LEAST_CONFIDENCE = 0.3;
+const LEAST_LEAD = 1.5;
+
+/** ISO 639-1 code of the text's language, or null when it cannot be told. Looks at the first letters only. */
+export function detectLanguage(text: string): string | null {
+  const sample = text
+    .slice(0, SAMPLE * 4)
+    .replace(/[^\p{L}\p{M}'’]+/gu, ' ')
+    .trim()
+    .slice(0, SAMPLE)
+    .toWellFormed();
+  const byScript = languageOfScript(sample);
+  if (byScript !== null) return byScript;
+  if (sample.replaceAll(' ', '').length < FEWEST_LETTERS) return null;
+  const [best, second] = detectAll(sample);
+  if (best === undefined || best.accuracy < LEAST_CONFIDENCE || best.accuracy < (second?.accuracy ?? 0) * LEAST_LEAD) return null;
+  return best.lang;
+}
+
+/** Scripts that few letters tell: kana, hangul, Thai; Han without kana is read as Chinese. */
+function languageOfScript(sample: string): string | null {
+  const letters = sample.replaceAll(' ', '').length;
+  if (letters === 0) return null;
+  const count = (pattern: RegExp): number => sample.match(pattern)?.length ?? 0;
+  const kana = count(/[\p{Script=Hiragana}\p{Script=Katakana}]/gu);
+  const han = count(/\p{Script=Han}/gu);
+  if (kana + han > letters / 3) return kana * 20 > han ? 'ja' : 'zh';
+  if (count(/\p{Script=Hangul}/gu) > letters / 3) return 'ko';
+  if (count(/\p{Script=Thai}/gu) > letters / 3) return 'th';
+  return null;
+}
