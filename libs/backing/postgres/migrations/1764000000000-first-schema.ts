@@ -192,6 +192,10 @@ CREATE TABLE jobs (
   lease_holder text,
   lease_until timestamptz,
   retry_at timestamptz,
+  -- Why the text so far is void, for the event that the next attempt begins with.
+  reset_reason text,
+  -- When its message was last put into the outbox: a queued job whose message was lost gets another.
+  dispatched_at timestamptz NOT NULL DEFAULT now(),
   progress jsonb,
   checkpoint jsonb,
   result jsonb,
@@ -206,6 +210,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_page ON jobs (workspace_id, owner_id, id);
 CREATE INDEX jobs_subject ON jobs (subject_id) WHERE status IN ('queued', 'running', 'waiting');
 CREATE INDEX jobs_open ON jobs (status, lease_until) WHERE status IN ('queued', 'running');
+CREATE INDEX jobs_recent ON jobs (kind, finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 -- A table of a stream: rows die together, after the retention.
 CREATE TABLE job_events (
   job_id uuid NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -222,7 +228,8 @@ CREATE TABLE outbox (
   available_at timestamptz NOT NULL DEFAULT now(),
   created_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX outbox_available ON outbox (available_at);`;
+CREATE INDEX outbox_available ON outbox (available_at);
+CREATE INDEX outbox_job ON outbox (job_id);`;
 
 const CHAT = `
 CREATE TABLE chat_sessions (

@@ -1,0 +1,19 @@
+import { AppError } from '@kernel/errors';
+import type { JobFailure } from './job.handler';
+
+/** Somebody else has the job now, or it has ended: this attempt may write nothing more. */
+export const leaseLost = (): AppError => new AppError('conflict', 'The lease of the job is lost.');
+
+export const jobCancelled = (): AppError => new AppError('cancelled', 'The job was cancelled.');
+
+export const draining = (): AppError => new AppError('unavailable', 'The server is shutting down.');
+
+/** What of a failure may be stored and shown: an AppError speaks for itself, anything else is `internal` without its words. */
+export function failureOf(error: unknown): JobFailure {
+  if (error instanceof AppError) return { code: error.code, message: error.message, retryable: error.retryable };
+  return { code: 'internal', message: 'The job failed unexpectedly.', retryable: true };
+}
+
+/** The database did not answer in time: the same write may succeed a moment later. */
+export const isTransient = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'unavailable' || error.code === 'timeout');

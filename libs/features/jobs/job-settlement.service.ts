@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { PostgresClient, type Queryable } from '@backing/postgres';
+import { AppError } from '@kernel/errors';
+import { TERMINAL_STATUSES } from '@kernel/jobs';
+import { leaseLost } from './job-faults';
+import { JobHandlers } from './job-handlers.service';
+import { JobLogRepository } from './job-log.repository';
+import { JobSignals } from './job-signals.service';
+import type { StoredJob } from './job.entity';
+import type { JobOutcome, SettledJob } from './job.handler';
+import { JobsRepository, type Ending } from './jobs.repository';
+
+/** Ends jobs: the handler's domain rows, the last status and the last event in one transaction. */
+@Injectable()
+export class JobSettlement {
+  constructor(
+    private readonly client: PostgresClient,
+    private readonly jobs: JobsRepository,
+    private readonly log: JobLogRepository,
+    private readonly handlers: JobHandlers,
+    private readonly signals: JobSignals,
+  ) {}
+
+  /** Ends the job for the holder of this epoch; throws `conflict` when the lease is lost. */
+  async finish(fence: Pick<StoredJob, 'id' | 'epoch'>, outcome: JobOutcome<object>): Promise<StoredJob> {
+    const ended = await this.client.transaction(async (connection) => {
+      const job = await this.jobs.lock(connection, fence.id);
+      if (job === undefined || job.epoch !== fence.epoch || TERMINAL_STATUSES.has(job.status)) throw leaseLost();
+      return this.end(connection, job, outcome);
+    });
+    this.signals.notify(fence.id);
+    return ended;
+  }
+
+  /** Cancels an open job whoever works on it; a cancelled one stays as it is; `conflict` when it has ended otherwise. */
+  async cancel(id: string): Promise<StoredJob> {
+    const cancelled = await this.client.transaction(async (connection) => {
+      const job = await this.jobs.lock(connection, id);
+      if (job === undefined) throw AppError.notFound('The job');
+      if (job.status === 'cancelled') return job;
+      if (TERMINAL_STATUSES.has(job.status)) throw new AppError('conflict', `The job has already ${job.status}.`);
+      return this.end(connection, job, { status: 'cancelled' });
+    });
+    this.signals.notify(id);
+    return cancelled;
+  }
+
+  private async end(connection: Queryable, job: StoredJob, outcome: JobOutcome<object>): Promise<StoredJob> {
+    const settled = await this.handlers.get(job).settle(connection, this.settledJob(job), outcome);
+    return this.jobs.end(connection, job.id, endingOf(outcome, settled));
+  }
+
+  private settledJob(job: StoredJob): SettledJob<unknown> {
+    const { id, workspaceId, ownerId, subjectId, attempt, payload } = job;
+    return { id, workspaceId, ownerId, subjectId, attempt, payload, text: (connection) => this.log.textSinceReset(connection, id) };
+  }
+}
+
+function endingOf(outcome: JobOutcome<object>, settled: object): Ending {
+  if (outcome.status === 'succeeded') return { status: 'succeeded', event: 'done', data: settled, result: settled };
+  if (outcome.status === 'failed') return { status: 'failed', event: 'error', data: outcome.error, error: outcome.error };
+  return { status: 'cancelled', event: 'cancelled', data: {} };
+}

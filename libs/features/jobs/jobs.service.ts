@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '@kernel/errors';
+import { roleAtLeast, type Principal } from '@kernel/identity';
+import { TERMINAL_STATUSES, type JobContract } from '@kernel/jobs';
+import type { Page, PageQuery } from '@kernel/paging';
+import { jobAcceptance, type Acceptance, type AcceptanceOptions } from './job-acceptance.repository';
+import { jobCancelled } from './job-faults';
+import { JobHandlers } from './job-handlers.service';
+import { JobSettlement } from './job-settlement.service';
+import { JobSignals } from './job-signals.service';
+import type { StoredJob } from './job.entity';
+import { JobsRepository, type JobFilter, type QueuePosition } from './jobs.repository';
+import { OutboxRelay } from './outbox-relay.service';
+
+const POLL_MS = 250;
+
+/** Accepts, finds, cancels and repeats jobs. */
+@Injectable()
+export class Jobs {
+  constructor(
+    private readonly repository: JobsRepository,
+    private readonly handlers: JobHandlers,
+    private readonly settlement: JobSettlement,
+    private readonly relay: OutboxRelay,
+    private readonly signals: JobSignals,
+  ) {}
+
+  /** The CTEs of one accepted job (`job`, `job_accepted`, `job_outbox`): ``sql`WITH question AS (…), ${acceptance.ctes} SELECT …` ``. */
+  acceptance<P>(contract: JobContract<P>, payload: P, options: AcceptanceOptions): Acceptance {
+    return jobAcceptance(contract, payload, options);
+  }
+
+  /** After the accepting statement committed: the job starts now, not at the next poll. */
+  wake(): void {
+    this.relay.wake();
+  }
+
+  /** The caller's own job or one that the workspace may see; else `not_found`. */
+  async get(principal: Principal, id: string): Promise<StoredJob> {
+    const job = await this.repository.findVisible(principal, id);
+    if (job === undefined) throw AppError.notFound('The job');
+    return job;
+  }
+
+  list(principal: Principal, filter: JobFilter, page: PageQuery): Promise<Page<StoredJob>> {
+    return this.repository.list(principal, filter, page);
+  }
+
+  /** Only for queued jobs. */
+  async queuePosition(job: StoredJob): Promise<QueuePosition | undefined> {
+    return job.status === 'queued' ? this.repository.queuePosition(job) : undefined;
+  }
+
+  /** Answers the cancelled job, also when it was cancelled before; `conflict` when it has ended otherwise. */
+  async cancel(principal: Principal, id: string): Promise<StoredJob> {
+    assertMayChange(principal, await this.get(principal, id));
+    return this.end(id);
+  }
+
+  /** Cancels all open jobs of a session or document; resolves when that is committed. */
+  async cancelSubject(subjectId: string): Promise<void> {
+    for (const id of await this.repository.openOfSubject(subjectId)) {
+      await this.end(id).catch((error: unknown) => {
+        // It ended by itself in between: that is as good.
+        if (!(error instanceof AppError && (error.code === 'conflict' || error.code === 'not_found'))) throw error;
+      });
+    }
+  }
+
+  /** A new job for a failed or cancelled one; `conflict` for any other. */
+  async retry(principal: Principal, id: string, requestId: string | null): Promise<StoredJob> {
+    const job = await this.get(principal, id);
+    assertMayChange(principal, job);
+    if (job.status !== 'failed' && job.status !== 'cancelled') {
+      throw new AppError('conflict', `Only a failed or cancelled job can be retried; this one is ${job.status}.`);
+    }
+    const { jobId } = await this.handlers.get(job).retry(job, principal, requestId);
+    this.wake();
+    return this.get(principal, jobId);
+  }
+
+  /** Resolves with the job when it is terminal, or with undefined when the time is up or the signal aborts. */
+  async finished(id: string, milliseconds: number, signal: AbortSignal): Promise<StoredJob | undefined> {
+    const deadline = performance.now() + milliseconds;
+    const subscription = this.signals.subscribe(id);
+    try {
+      for (;;) {
+        const job = await this.repository.find(id);
+        if (job === undefined || TERMINAL_STATUSES.has(job.status)) return job;
+        const left = deadline - performance.now();
+        if (left <= 0 || signal.aborted) return undefined;
+        await subscription.next(Math.min(POLL_MS, left), signal);
+      }
+    } finally {
+      subscription.close();
+    }
+  }
+
+  private async end(id: string): Promise<StoredJob> {
+    const job = await this.settlement.cancel(id);
+    this.signals.abort(id, jobCancelled());
+    return job;
+  }
+}
+
+function assertMayChange(principal: Principal, job: StoredJob): void {
+  if (job.ownerId === principal.userId || roleAtLeast(principal.role, 'editor')) return;
+  throw new AppError('forbidden', "Changing another member's job needs the role editor.");
+}
