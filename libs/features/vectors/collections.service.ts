@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Queryable } from '@backing/postgres';
+import { isUniqueViolation, type Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
-import { isUniqueViolation } from '@backing/postgres';
 import type { ModelCard } from '@kernel/models';
 import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
 import type { Collection } from './collection';

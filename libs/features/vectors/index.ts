@@ -1,7 +1,10 @@
 export type { Collection } from './collection';
 export { Collections, DEFAULT_COLLECTION } from './collections.service';
 export type { Passage } from './passage';
-export { VectorsModule } from './vectors.module';
+export type { PointOwner } from './points.repository';
+export { Points, type NewPoint } from './points.service';
+export { COVERAGE_FOUND, Search, type SearchRequest } from './search.service';
 export { analyse, type Lexeme } from './text/analyse';
 export { detectLanguage } from './text/language';
 export { sentences, type Span } from './text/sentences';
+export { VectorsModule } from './vectors.module';

@@ -3,7 +3,7 @@ import { detectAll } from 'tinyld';
 const SAMPLE = 2_000;
 /** Fewer letters than this say too little in the Latin script. */
 const FEWEST_LETTERS = 24;
-const LEAST_CONFIDENCE = 0.3;
+const LEAST_CONFIDENCE = 0.05;
 const LEAST_LEAD = 1.5;
 
 /** ISO 639-1 code of the text's language, or null when it cannot be told. Looks at the first letters only. */

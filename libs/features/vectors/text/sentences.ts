@@ -12,7 +12,7 @@ const ITEM = /^\s*(?:[-*+•‣◦]|\p{Nd}{1,9}[.)])\s+/u;
 const ROW = /^\s*\||^(?=.*\|.*\|)/u;
 /** A segment that ends like this goes on: abbreviations, initials, ordinals before a lower-case or unclear next word. */
 const OPEN_END =
-  /(?:^|[\s(„"'])(?:\p{Lu}|[Dd]r|[Pp]rof|[Mm]rs?|[Mm]s|[Ss]t|[Nn]r|[Nn]o|[Ff]ig|[Pp]p?|[Ss]|[Aa]bs|[Aa]rt|[Bb]zw|[Cc]a|[Ee]tc|[Uu]sw|[Vv]gl|[Vv]s|[Ii]nkl|[Ee]v|[zd]\. ?[BhR]|[eE]\.g|[iI]\.e|[Cc]f|[Aa]pprox|[Ii]nc|[Ll]td|[Cc]o)\.\s*$/u;
+  /(?:^|[\s(„"'])(?:\p{Lu}|[Dd]r|[Pp]rof|[Mm]rs?|[Mm]s|[Ss]t|[Nn]r|[Nn]o|[Ff]ig|[Pp]p?|[Ss]|[Aa]bs|[Aa]rt|[Bb]zw|[Cc]a|[Ee]tc|[Uu]sw|[Vv]gl|[Vv]s|[Ii]nkl|[Ee]v|[zdu]|[zd]\. ?[BhR]|[eE]\.g|[iI]\.e|[Cc]f|[Aa]pprox|[Ii]nc|[Ll]td|[Cc]o)\.\s*$/u;
 const ORDINAL = /(?:^|\s)\p{Nd}{1,2}\.\s*$/u;
 const MONTH = /^(?:[JFMASOND]\p{Ll}{2,8})/u;
 

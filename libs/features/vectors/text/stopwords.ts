@@ -1,4 +1,4 @@
-import lists from 'stopword';
+import * as lists from 'stopword';
 import { fold } from './fold';
 
 /** ISO 639-1 to the package's lists. */
@@ -89,7 +89,7 @@ export function stopwords(language: string): ReadonlySet<string> {
 }
 
 function words(language: string): ReadonlySet<string> {
-  const set = new Set([...(lists[LISTS[language] ?? ''] ?? []), ...(MORE[language] ?? [])].map(fold));
+  const set = new Set([...((lists as Record<string, string[]>)[LISTS[language] ?? ''] ?? []), ...(MORE[language] ?? [])].map(fold));
   for (const kept of KEPT[language] ?? []) set.delete(fold(kept));
   return set;
 }
