@@ -59,6 +59,8 @@ export interface EmbedRequest {
   texts: string[];
   /** A model may embed questions and passages differently. */
   input: 'query' | 'document';
+  /** Exact count so far, whenever it changes: what an aborted call has used. */
+  onTokens?(inputTokens: number): void;
   signal: AbortSignal;
 }
 

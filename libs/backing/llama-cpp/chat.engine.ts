@@ -1,0 +1,63 @@
+import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
+import { AppError } from '@kernel/errors';
+import type { ChatChunk, ChatRequest, ChatTurn } from '@kernel/models';
+import { ActivityMeter } from './activity.meter';
+import { ChatAnswer, type AnswerLimits } from './chat.answer';
+import type { ChatModel } from './chat.model';
+import type { ModelSlot } from './model.slot';
+import { TurnQueue } from './turn.queue';
+
+/** Answers of one chat model: one at a time, first come first served. */
+export class ChatEngine {
+  readonly meter = new ActivityMeter();
+  private readonly answers = new TurnQueue();
+
+  constructor(
+    readonly slot: ModelSlot<ChatModel>,
+    private readonly turns: TurnQueue,
+    private readonly limits: AnswerLimits,
+  ) {}
+
+  async *chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
+    const call = this.meter.enter();
+    try {
+      const model = await this.slot.get(signal);
+      const tokens = await model.prompt(request.turns, signal);
+      this.checkLength(tokens, request.maxTokens);
+      const release = await this.answers.take('soon', signal);
+      call.start();
+      const answer = new ChatAnswer(model, tokens, request, this.turns, { ...this.limits, signal });
+      try {
+        yield* answer.run();
+      } finally {
+        this.meter.add(answer.outputTokens - 1, answer.generating);
+        void answer.done.then(release);
+      }
+    } finally {
+      call.end();
+    }
+  }
+
+  async countTokens(texts: string[], signal: AbortSignal): Promise<number[]> {
+    return (await this.slot.get(signal)).countTokens(texts, signal);
+  }
+
+  async countPromptTokens(turns: ChatTurn[], signal: AbortSignal): Promise<number> {
+    return (await (await this.slot.get(signal)).prompt(turns, signal)).length;
+  }
+
+  /** Waits for the answer in the making, which must have been cancelled, and frees the context. */
+  async close(): Promise<void> {
+    await this.answers.take('soon');
+    await this.slot.close();
+  }
+
+  private checkLength(tokens: Token[], maxTokens: number): void {
+    const { slug, contextLength } = this.slot.entry;
+    if (tokens.length + maxTokens <= contextLength) return;
+    throw new AppError(
+      'context_length_exceeded',
+      `The prompt of ${tokens.length} tokens and an answer of up to ${maxTokens} do not fit into the ${contextLength} tokens of ${slug}.`,
+    );
+  }
+}

@@ -1,0 +1,148 @@
+import type { ChatWrapper, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
+  'resolution-mode': 'import',
+};
+import { AppError } from '@kernel/errors';
+import type { ChatRequest, ChatTurn } from '@kernel/models';
+import type { ChatEntry } from './catalogue';
+import type { LlamaCppClient } from './llama-cpp.client';
+import { Breather, slices } from './text.slices';
+
+/** Prompt tokens of one step: between two steps a waiting question gets its turn, and an abort takes effect. */
+const STEP = 128;
+const REPEAT_WINDOW = 64;
+
+/**
+ * The weights of a chat model with one context. The prompt is written by the chat template inside the model's file; the text of turns never becomes
+ * a control token. A prompt's beginning that is already in the context is reused in whole steps, so that the same prompt is always computed in the
+ * same pieces and gives the same numbers.
+ */
+export class ChatModel {
+  /** The prompt tokens that lie in the context in whole steps. */
+  private known: Token[] = [];
+
+  private constructor(
+    readonly entry: ChatEntry,
+    private readonly model: LlamaModel,
+    private readonly template: ChatWrapper,
+    private readonly context: LlamaContext,
+    private readonly sequence: LlamaContextSequence,
+  ) {}
+
+  static async open(client: LlamaCppClient, entry: ChatEntry, path: string): Promise<ChatModel> {
+    const { JinjaTemplateChatWrapper } = await client.library();
+    const model = await client.loadModel(path);
+    try {
+      const template = model.fileInfo.metadata.tokenizer.chat_template;
+      if (template === undefined) throw new Error('The file holds no chat template.');
+      if (model.trainContextSize < entry.contextLength) throw new Error(`The file's context is ${model.trainContextSize} tokens only.`);
+      const wrapper = new JinjaTemplateChatWrapper({
+        template,
+        reasoning: false,
+        joinAdjacentMessagesOfTheSameType: false,
+        trimLeadingWhitespaceInResponses: false,
+      });
+      const context = await model.createContext({
+        contextSize: entry.contextLength,
+        batchSize: STEP,
+        sequences: 1,
+        threads: client.threads,
+      });
+      return new ChatModel(entry, model, wrapper, context, context.getSequence());
+    } catch (error) {
+      await model.dispose();
+      throw error;
+    }
+  }
+
+  /** The whole prompt, ending where the answer begins. */
+  async prompt(turns: ChatTurn[], signal: AbortSignal): Promise<Token[]> {
+    const chatHistory = [...turns.map(historyItem), { type: 'model' as const, response: [] }];
+    const { contextText } = this.template.generateContextState({ chatHistory });
+    const tokens: Token[] = [];
+    const breather = new Breather();
+    for (const part of contextText.values) {
+      if (typeof part !== 'string') for (const token of part.tokenize(this.model.tokenizer)) tokens.push(token);
+      else await this.tokenize(part, signal, breather, tokens);
+    }
+    return tokens;
+  }
+
+  async countTokens(texts: string[], signal: AbortSignal): Promise<number[]> {
+    const breather = new Breather();
+    const counts: number[] = [];
+    for (const text of texts) counts.push((await this.tokenize(text, signal, breather, [])).length);
+    return counts;
+  }
+
+  readonly detokenize = (tokens: Token[], special: boolean, last: Token[]): string => this.model.detokenize(tokens, special, last);
+
+  /** Keeps what the context shares with `tokens`; answers how many of them are there already. The last token is never among them. */
+  async reuse(tokens: Token[]): Promise<number> {
+    const limit = Math.min(tokens.length - 1, this.known.length, this.sequence.nextTokenIndex);
+    let common = 0;
+    while (common < limit && this.known[common] === tokens[common]) common += 1;
+    const kept = common - (common % STEP);
+    await this.sequence.eraseContextTokenRanges([{ start: kept, end: this.sequence.nextTokenIndex }]);
+    this.known = tokens.slice(0, kept);
+    if (this.sequence.nextTokenIndex === kept) return kept;
+    await this.sequence.clearHistory();
+    this.known = [];
+    return 0;
+  }
+
+  /** Reads the next whole step of the prompt from `start`; answers where the next begins, or undefined when the rest belongs to `generate`. */
+  async read(tokens: Token[], start: number): Promise<number | undefined> {
+    const end = start + STEP;
+    if (end >= tokens.length) return undefined;
+    await this.sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(start, end));
+    this.known = tokens.slice(0, end);
+    return end;
+  }
+
+  /** Reads the rest of the prompt and makes one token for each step of the iteration, until the model ends its turn. */
+  generate(rest: Token[], request: ChatRequest): AsyncGenerator<Token, void> {
+    const made: Token[] = [];
+    const tokens = this.sequence.evaluate(rest, {
+      temperature: request.temperature,
+      seed: request.seed,
+      repeatPenalty: {
+        penalty: this.entry.repeatPenalty ?? 1,
+        maxPunishTokens: REPEAT_WINDOW,
+        punishTokens: () => made,
+      },
+    });
+    return remembered(tokens, made);
+  }
+
+  /** Forgets everything, after a step that failed. */
+  async reset(): Promise<void> {
+    this.known = [];
+    await this.sequence.clearHistory();
+  }
+
+  /** Frees the context; the client frees the weights. */
+  async close(): Promise<void> {
+    await this.context.dispose();
+  }
+
+  private async tokenize(text: string, signal: AbortSignal, breather: Breather, into: Token[]): Promise<Token[]> {
+    for (const slice of slices(text)) {
+      for (const token of this.model.tokenize(slice, false)) into.push(token);
+      await breather.pause();
+      signal.throwIfAborted();
+    }
+    return into;
+  }
+}
+
+async function* remembered(tokens: AsyncGenerator<Token, void>, made: Token[]): AsyncGenerator<Token, void> {
+  for await (const token of tokens) {
+    made.push(token);
+    yield token;
+  }
+}
+
+function historyItem(turn: ChatTurn) {
+  if (turn.role === 'assistant') return { type: 'model' as const, response: [turn.content] };
+  return { type: turn.role, text: turn.content };
+}

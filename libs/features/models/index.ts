@@ -1,0 +1,5 @@
+export { ModelRuntimes } from './model-runtimes';
+export { ModelsModule } from './models.module';
+export { Models, type ModelStatus } from './models.service';
+export { strongerModel, type StrongerModel } from './stronger-model';
+export { UsageRepository, type UsageAccount, type UsageEntry } from './usage.repository';
