@@ -1,9 +1,6 @@
 import { AppError } from '@kernel/errors';
 import type { JobFailure } from './job.handler';
 
-/** Somebody else has the job now, or it has ended: this attempt may write nothing more. */
-export const leaseLost = (): AppError => new AppError('conflict', 'The lease of the job is lost.');
-
 export const jobCancelled = (): AppError => new AppError('cancelled', 'The job was cancelled.');
 
 export const draining = (): AppError => new AppError('unavailable', 'The server is shutting down.');

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { PostgresClient, type Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
 import { TERMINAL_STATUSES } from '@kernel/jobs';
-import { leaseLost } from './job-faults';
 import { JobHandlers } from './job-handlers.service';
 import { JobLogRepository } from './job-log.repository';
 import { JobSignals } from './job-signals.service';
 import type { StoredJob } from './job.entity';
 import type { JobOutcome, SettledJob } from './job.handler';
 import { JobsRepository, type Ending } from './jobs.repository';
+import { LeaseLost } from './lease-lost';
 
 /** Ends jobs: the handler's domain rows, the last status and the last event in one transaction. */
 @Injectable()
@@ -25,7 +25,7 @@ export class JobSettlement {
   async finish(fence: Pick<StoredJob, 'id' | 'epoch'>, outcome: JobOutcome<object>): Promise<StoredJob> {
     const ended = await this.client.transaction(async (connection) => {
       const job = await this.jobs.lock(connection, fence.id);
-      if (job === undefined || job.epoch !== fence.epoch || TERMINAL_STATUSES.has(job.status)) throw leaseLost();
+      if (job === undefined || job.epoch !== fence.epoch || TERMINAL_STATUSES.has(job.status)) throw new LeaseLost();
       return this.end(connection, job, outcome);
     });
     this.signals.notify(fence.id);

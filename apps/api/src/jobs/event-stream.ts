@@ -1,0 +1,69 @@
+import type { ServerResponse } from 'node:http';
+import type { JobEvent } from '@features/jobs';
+import { AppError } from '@kernel/errors';
+
+/** Events in the wire form of an event stream (WHATWG HTML, 9.2): JSON has no line break outside its escapes, so data is one line. */
+export function encodeEvents(events: readonly JobEvent[]): string {
+  return events.map(({ seq, event, data }) => `id: ${seq}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`).join('');
+}
+
+/** The position after which a reader wants to go on: the header (which a reconnecting browser sends) wins over the query. Throws `invalid`. */
+export function lastSeen(header: string | string[] | undefined, query: string | undefined): number {
+  if (header === undefined || header === '') return Number(query ?? 0);
+  if (typeof header !== 'string' || !/^\d{1,9}$/.test(header))
+    throw AppError.field('invalid', 'Last-Event-ID', 'must be the id of an event.');
+  return Number(header);
+}
+
+/**
+ * Writes an event stream to one client. A client that goes away, or that takes nothing for `stallMs`, aborts the controller;
+ * nothing is queued for it beyond one write.
+ */
+export class EventStream {
+  constructor(
+    private readonly raw: ServerResponse,
+    private readonly controller: AbortController,
+    private readonly stallMs: number,
+  ) {
+    raw.once('close', () => controller.abort());
+    raw.on('error', () => controller.abort());
+  }
+
+  open(headers: Record<string, string | number | string[] | undefined>): void {
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) this.raw.setHeader(name, value);
+    this.raw.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
+    this.raw.setHeader('Cache-Control', 'no-store');
+    this.raw.setHeader('X-Accel-Buffering', 'no');
+    this.raw.writeHead(200);
+    this.raw.write('retry: 1000\n\n');
+  }
+
+  /** Resolves when the client may be given more. */
+  async write(text: string): Promise<void> {
+    if (this.controller.signal.aborted || this.raw.write(text)) return;
+    await new Promise<void>((resolve) => {
+      const { signal } = this.controller;
+      const timer = setTimeout(() => {
+        this.controller.abort();
+        this.raw.destroy();
+      }, this.stallMs);
+      const proceed = (): void => {
+        clearTimeout(timer);
+        this.raw.removeListener('drain', proceed);
+        signal.removeEventListener('abort', proceed);
+        resolve();
+      };
+      this.raw.once('drain', proceed);
+      signal.addEventListener('abort', proceed, { once: true });
+    });
+  }
+
+  /** A comment that keeps proxies from closing a quiet stream; left out while the client is behind. */
+  beat(): void {
+    if (!this.controller.signal.aborted && !this.raw.writableNeedDrain) this.raw.write(': \n\n');
+  }
+
+  end(): void {
+    this.raw.end();
+  }
+}

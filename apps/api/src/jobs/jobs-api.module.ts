@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { InProcessModule } from '@backing/in-process';
+import { JobsModule } from '@features/jobs';
+import { JobStream } from './job-stream.service';
+import { JobsConsumer } from './jobs.consumer';
+import { JobsController } from './jobs.controller';
+
+/** The HTTP edge of jobs, and their consumer in this process. */
+@Module({
+  imports: [InProcessModule, JobsModule],
+  controllers: [JobsController, JobsConsumer],
+  providers: [JobStream],
+  exports: [JobStream],
+})
+export class JobsApiModule {}

@@ -1,0 +1,2 @@
+export { InProcessModule } from './in-process.module';
+export { InProcessTransport } from './in-process.transport';

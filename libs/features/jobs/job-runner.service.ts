@@ -1,0 +1,111 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppError } from '@kernel/errors';
+import { JobAttempts } from './job-attempts.service';
+import { draining, failureOf, isTransient } from './job-faults';
+import { JobHeartbeat } from './job-heartbeat.service';
+import { JobSettlement } from './job-settlement.service';
+import { JobTiming } from './job-timing.entity';
+import type { StoredJob } from './job.entity';
+import { LeaseLost } from './lease-lost';
+
+interface Run {
+  job: StoredJob;
+  done: Promise<void>;
+}
+
+/**
+ * Runs the jobs that the transport brings: claim, handler, end. A doubled message finds the lease taken; a failure decides by its
+ * `retryable` whether the job waits for another attempt; a drain hands running jobs back without using up theirs.
+ */
+@Injectable()
+export class JobRunner {
+  private readonly logger = new Logger(JobRunner.name);
+  private readonly runs = new Set<Run>();
+  private stopping = false;
+
+  constructor(
+    private readonly attempts: JobAttempts,
+    private readonly settlement: JobSettlement,
+    private readonly heartbeat: JobHeartbeat,
+    private readonly timing: JobTiming,
+  ) {}
+
+  /** Resolves when this process is done with the job, however it went; a job that cannot be claimed is left alone. Never rejects. */
+  async run(jobId: string): Promise<void> {
+    if (this.stopping) return;
+    const controller = this.attempts.open(jobId);
+    try {
+      const job = await this.attempts.claim(jobId);
+      if (job === undefined) return;
+      const run: Run = { job, done: this.execute(job, controller) };
+      this.runs.add(run);
+      await run.done.finally(() => this.runs.delete(run));
+    } catch (error) {
+      if (error instanceof LeaseLost) return;
+      // The row is the job: the sweep brings it again when the lease has run out.
+      this.logger.error(`Job ${jobId} was left to the sweep.`, error instanceof Error ? error.stack : String(error));
+    } finally {
+      this.attempts.close(jobId, controller);
+    }
+  }
+
+  /** Stops taking jobs, aborts the running ones and hands them back, also those that do not stop in time (their later writes are refused). */
+  async drain(): Promise<void> {
+    this.stopping = true;
+    this.attempts.abortAll(draining());
+    const runs = [...this.runs];
+    const timeout = new AbortController();
+    const stopped = Promise.allSettled(runs.map((run) => run.done));
+    await Promise.race([stopped, delay(this.timing.drainMs, undefined, { signal: timeout.signal }).catch(() => undefined)]);
+    timeout.abort();
+    for (const run of runs) if (this.runs.has(run)) await this.attempts.handBack(run.job);
+  }
+
+  private async execute(job: StoredJob, controller: AbortController): Promise<void> {
+    const stopHeartbeat = this.heartbeat.start(job, controller);
+    try {
+      if (this.stopping) controller.abort(draining());
+      controller.signal.throwIfAborted();
+      const result = await this.attempts.work(job, controller);
+      await this.persist(controller, () => this.settlement.finish(job, { status: 'succeeded', result }));
+    } catch (error) {
+      await this.persist(controller, () => this.fail(job, error, controller.signal));
+    } finally {
+      stopHeartbeat();
+    }
+  }
+
+  private async fail(job: StoredJob, error: unknown, signal: AbortSignal): Promise<void> {
+    if (error instanceof LeaseLost) return;
+    if (signal.aborted) return hasNewOwner(signal.reason) ? undefined : this.attempts.handBack(job);
+    if (!(error instanceof AppError)) {
+      this.logger.error(`Job ${job.id} (${job.kind}) failed.`, error instanceof Error ? error.stack : String(error));
+    }
+    const failure = failureOf(error);
+    if (failure.retryable && job.attempt < job.maxAttempts)
+      return this.attempts.postpone(job, failure.message, this.timing.backoff(job.attempt));
+    await this.settlement.finish(job, { status: 'failed', error: failure });
+  }
+
+  /** Repeats a write while the database does not answer and the lease may still hold; done twice it is refused by the fence. */
+  private async persist(controller: AbortController, write: () => Promise<unknown>): Promise<void> {
+    const deadline = performance.now() + this.timing.leaseMs;
+    for (let pause = 100; ; pause *= 2) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if (!isTransient(error) || performance.now() + pause > deadline) throw error;
+        // A lost lease ends the waiting; a drain does not, for the result is there.
+        if (controller.signal.reason instanceof LeaseLost) throw error;
+        await delay(pause);
+      }
+    }
+  }
+}
+
+/** The attempt was stopped because the job is somebody else's or over, not because this process ends. */
+function hasNewOwner(reason: unknown): boolean {
+  return reason instanceof LeaseLost || (reason instanceof AppError && reason.code === 'cancelled');
+}

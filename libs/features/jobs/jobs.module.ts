@@ -1,0 +1,62 @@
+import { Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
+import { DataDirectory } from '@backing/data-directory';
+import { JobAttempts } from './job-attempts.service';
+import { JobHandlers } from './job-handlers.service';
+import { JobHeartbeat } from './job-heartbeat.service';
+import { JobLeaseRepository, LEASE_HOLDER } from './job-lease.repository';
+import { JobLogRepository } from './job-log.repository';
+import { JobOutboxRepository } from './job-outbox.repository';
+import { JobReader } from './job-reader.service';
+import { JobRetention } from './job-retention.service';
+import { JobRunner } from './job-runner.service';
+import { JobSettlement } from './job-settlement.service';
+import { JobSignals } from './job-signals.service';
+import { JobSweep } from './job-sweep.service';
+import { JobTiming } from './job-timing.entity';
+import { JobWork } from './job-work.service';
+import { Jobs } from './jobs.service';
+import { JobsRepository } from './jobs.repository';
+import { OutboxRelay } from './outbox-relay.service';
+
+/** Jobs: accepted, dispatched, leased, logged and ended. Needs a `JobTransport`; handlers are found among all providers at boot. */
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    { provide: JobTiming, useFactory: () => new JobTiming() },
+    { provide: LEASE_HOLDER, inject: [DataDirectory], useFactory: (directory: DataDirectory) => directory.instanceId },
+    JobAttempts,
+    JobHandlers,
+    JobHeartbeat,
+    JobLeaseRepository,
+    JobLogRepository,
+    JobOutboxRepository,
+    JobReader,
+    JobRetention,
+    JobRunner,
+    JobSettlement,
+    JobSignals,
+    JobSweep,
+    Jobs,
+    JobsRepository,
+    JobWork,
+    OutboxRelay,
+  ],
+  exports: [Jobs, JobReader, JobRunner],
+})
+export class JobsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly handlers: JobHandlers,
+    private readonly work: JobWork,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.handlers.register(this.discovery.getProviders().map((wrapper): unknown => wrapper.instance));
+    await this.work.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.work.stop();
+  }
+}
