@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { AppConfig } from '@kernel/config';
 import { VectorStore } from '@kernel/vectors';
+import { PostgresBlobs } from './blobs.store';
 import { PostgresClient } from './postgres.client';
 import { PostgresHealth } from './postgres.health';
 import { openSource } from './postgres.source';
@@ -18,9 +19,10 @@ import { PgvectorStore } from './postgres.store';
         return new PostgresClient(source, embedded);
       },
     },
+    PostgresBlobs,
     PostgresHealth,
     { provide: VectorStore, useClass: PgvectorStore },
   ],
-  exports: [PostgresClient, PostgresHealth, VectorStore],
+  exports: [PostgresBlobs, PostgresClient, PostgresHealth, VectorStore],
 })
 export class PostgresModule {}

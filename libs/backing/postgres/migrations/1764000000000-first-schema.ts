@@ -116,6 +116,8 @@ CREATE TABLE documents (
   -- The version being ingested, and the one that searches see (null: none yet).
   version int NOT NULL DEFAULT 1,
   visible_version int,
+  -- The version under which the original is stored: another try reads the same bytes under a new version.
+  content_version int NOT NULL DEFAULT 1,
   metadata jsonb NOT NULL DEFAULT '{}',
   job_id uuid,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -133,8 +135,9 @@ CREATE TABLE points (
   space_id uuid NOT NULL REFERENCES spaces (id),
   workspace_id uuid NOT NULL,
   owner_id uuid NOT NULL,
-  -- Set for chunks of a document; such a point is visible while the document's visible_version is this one.
-  document_id uuid REFERENCES documents (id) ON DELETE CASCADE,
+  -- Set for chunks of a document; such a point is visible while the document's visible_version is this one. No foreign key: a deleted document
+  -- disappears with its row, and its points are what is still to be removed from the store.
+  document_id uuid,
   document_version int,
   -- chunk: a passage; overview: title, headings and opening of the whole document.
   kind text NOT NULL DEFAULT 'point' CHECK (kind IN ('point', 'chunk', 'overview')),
@@ -160,15 +163,17 @@ CREATE UNIQUE INDEX points_document ON points (document_id, document_version, ki
 CREATE INDEX points_lexemes ON points USING gin (lexemes);
 CREATE TABLE blobs (
   key text PRIMARY KEY,
+  -- Which parts are its content: a new content is written aside and takes over in one step.
+  content_id uuid NOT NULL UNIQUE,
   bytes bigint NOT NULL,
   sha256 text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE blob_parts (
-  key text NOT NULL REFERENCES blobs (key) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  content_id uuid NOT NULL,
   part int NOT NULL,
   content bytea NOT NULL,
-  PRIMARY KEY (key, part)
+  PRIMARY KEY (content_id, part)
 );`;
 
 const JOBS = `

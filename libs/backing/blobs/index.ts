@@ -1,0 +1,2 @@
+export { BlobsModule } from './blobs.module';
+export { FileBlobs } from './files.store';

@@ -1,0 +1,12 @@
+const KEY = /^[a-z]+\/[0-9a-f-]{36}\/[0-9]+$/;
+const PREFIX = /^[a-z]+\/(?:[0-9a-f-]{36}\/)?$/;
+
+/** `<kind>/<uuid>/<version>`; anything else is a fault of ours, because no user ever names a key. */
+export function assertBlobKey(key: string): void {
+  if (!KEY.test(key)) throw new Error('A blob key has a form that the server never makes.');
+}
+
+/** `<kind>/` or `<kind>/<uuid>/`. */
+export function assertBlobPrefix(prefix: string): void {
+  if (!PREFIX.test(prefix)) throw new Error('A blob prefix has a form that the server never makes.');
+}

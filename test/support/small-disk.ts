@@ -1,0 +1,17 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+
+export interface SmallDisk {
+  remove(): void;
+}
+
+/** A file system of `bytes` at `path`, really full when it is full; undefined where this user may not mount one. */
+export function smallDisk(path: string, bytes: number): SmallDisk | undefined {
+  mkdirSync(path, { recursive: true });
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  return { remove: () => execFileSync('umount', ['-l', path], { stdio: 'ignore' }) };
+}
