@@ -1,5 +1,5 @@
-/** A private-use character that no vocabulary holds: it becomes [UNK]. */
-const UNKNOWN = '\uE000';
+/** A letter (Linear B) that no vocabulary holds: it becomes [UNK]. */
+const UNKNOWN = '\u{10000}';
 /** Longer words are unknown by definition of the tokenizer (`max_input_chars_per_word`). */
 const GIANT_WORD = /[^\s\p{P}$+<=>^`|~\p{Script=Han}]{101,}/gu;
 

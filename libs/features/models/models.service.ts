@@ -12,6 +12,7 @@ import type {
   ModelKind,
   ModelRuntime,
 } from '@kernel/models';
+import type { Page, PageQuery } from '@kernel/paging';
 import { fetchCommandOf } from './fetch-command';
 import { ModelRuntimes } from './model-runtimes';
 import { UsageRepository, type UsageAccount, type UsageEntry } from './usage.repository';
@@ -42,6 +43,16 @@ export class Models {
   async list(): Promise<ModelCard[]> {
     const offers = await this.offers();
     return [...offers.values()].map(({ card }) => card).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** A page of the list, by name; a cursor is compared by value. */
+  async page({ limit, after, before, order }: PageQuery): Promise<Page<ModelCard>> {
+    if (after !== undefined && before !== undefined) throw AppError.field('invalid', 'before', 'after and before cannot be used together.');
+    const cards = await this.list();
+    if (order === 'desc') cards.reverse();
+    const precedes = (id: string, cursor: string): boolean => (order === 'asc' ? id < cursor : id > cursor);
+    const rest = cards.filter(({ id }) => (after === undefined || precedes(after, id)) && (before === undefined || precedes(id, before)));
+    return { data: before === undefined ? rest.slice(0, limit) : rest.slice(-limit), hasMore: rest.length > limit };
   }
 
   async get(id: string): Promise<ModelCard> {

@@ -1,0 +1,88 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { LlamaCppRuntime } from '@backing/llama-cpp';
+import { EMBEDDING, describeModels, openRuntime } from '../support/models';
+
+const never = new AbortController().signal;
+const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, index) => sum + value * (b[index] ?? NaN), 0);
+
+describeModels('embeddings of the built-in runtime', () => {
+  let runtime: LlamaCppRuntime;
+  const embed = async (...texts: string[]) => (await runtime.embed({ model: EMBEDDING, texts, input: 'document', signal: never })).vectors;
+  const count = async (text: string) => (await runtime.countTokens(EMBEDDING, [text], never))[0];
+  beforeAll(() => {
+    runtime = openRuntime();
+  });
+  afterAll(() => runtime.onApplicationShutdown());
+
+  it('tells related sentences from unrelated ones', async () => {
+    const [crane, lifting, soup, question, answer] = await embed(
+      'The crane in the harbour lifts nine tonnes.',
+      'Loads of up to nine tonnes can be lifted by the port crane.',
+      'Simmer the lentils with onions and cumin.',
+      'How many days of annual leave do I have?',
+      'Employees are entitled to thirty days of annual leave.',
+    );
+    expect(cosine(crane!, lifting!)).toBeGreaterThan(0.5);
+    expect(cosine(question!, answer!)).toBeGreaterThan(0.4);
+    expect(cosine(crane!, soup!)).toBeLessThan(0.15);
+    expect(cosine(answer!, soup!)).toBeLessThan(0.15);
+  });
+
+  it('gives unit vectors, the same each time, alone or in company', async () => {
+    const texts = ['a', '', ' ', 'Ärger', '日本語', '\uE000', 'x'.repeat(5_000), '🦊'.repeat(100)];
+    const together = await embed(...texts);
+    for (const vector of together) {
+      expect(vector).toHaveLength(384);
+      expect(Math.abs(Math.sqrt(cosine(vector, vector)) - 1)).toBeLessThan(1e-6);
+    }
+    const [alone] = await embed('Ärger');
+    expect(cosine(alone!, together[3]!)).toBeGreaterThan(0.999999);
+  });
+
+  it('reads texts as the uncased model does: case and marks make no difference', async () => {
+    const [decorated, plain, decomposed] = await embed('ÉLÈVES À MÜNCHEN', 'eleves a munchen', 'Élèves à München'.normalize('NFD'));
+    expect(cosine(decorated!, plain!)).toBeGreaterThan(0.999999);
+    expect(cosine(decomposed!, plain!)).toBeGreaterThan(0.999999);
+  });
+
+  it('counts tokens exactly, without special tokens', async () => {
+    expect(await count('')).toBe(0);
+    expect(await count('hello world')).toBe(2);
+    expect(await count('[CLS]')).toBe(4);
+    expect(await count('Ä')).toBe(1);
+    expect(await count('日本語')).toBe(3);
+    expect(await count(`see ${'x'.repeat(101)} there`)).toBe(3);
+    const { inputTokens } = await runtime.embed({ model: EMBEDDING, texts: ['hello world'], input: 'query', signal: never });
+    expect(inputTokens).toBe(4);
+  });
+
+  it('refuses a text over the limit and names it', async () => {
+    const word = 'tide ';
+    expect(await count(word.repeat(256))).toBe(256);
+    await expect(embed(word.repeat(256))).resolves.toHaveLength(1);
+    await expect(embed('short', word.repeat(257))).rejects.toMatchObject({
+      code: 'context_length_exceeded',
+      errors: [{ path: 'texts[1]', message: expect.stringContaining('257') }],
+    });
+  });
+
+  it('stops when it is cancelled', async () => {
+    const abort = new AbortController();
+    const texts = Array.from({ length: 200 }, (_, index) => `Passage ${index} about the harbour.`);
+    const onTokens = (): void => abort.abort();
+    const running = runtime.embed({ model: EMBEDDING, texts, input: 'document', signal: abort.signal, onTokens });
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    expect(runtime.activity(EMBEDDING)).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  it('counts 100 pages in little time and lets other work go on', async () => {
+    const page = 'The pump is made of steel and weighs 40 kilos, so two people carry it. '.repeat(42);
+    const [one] = await runtime.countTokens(EMBEDDING, [page], never);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const [all] = await runtime.countTokens(EMBEDDING, [page.repeat(100)], never);
+    delay.disable();
+    expect(all).toBe((one ?? NaN) * 100);
+    expect(delay.percentile(99) / 1e6).toBeLessThan(20);
+  });
+});
