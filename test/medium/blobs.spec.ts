@@ -94,7 +94,6 @@ describe('FileBlobs', () => {
   const directory = mkdtempSync(join(tmpdir(), 'sutazai-blobs-'));
   const blobs = new FileBlobs({ directory } as AppConfig);
   const incoming = join(directory, 'blobs', '.incoming');
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   conformance(
     () => blobs,
@@ -103,7 +102,10 @@ describe('FileBlobs', () => {
 
   const small = join(directory, 'small');
   const disk = smallDisk(small, 2 * MIB);
-  afterAll(() => disk?.remove());
+  afterAll(() => {
+    disk?.remove();
+    rmSync(directory, { recursive: true, force: true });
+  });
   const onDisk = disk !== undefined || process.env.REQUIRE_SERVICES === '1' ? it : it.skip;
 
   onDisk('says storage_full on a full disk, leaves nothing and goes on when there is room', async () => {
