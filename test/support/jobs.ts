@@ -1,0 +1,246 @@
+import { Global, Module } from '@nestjs/common';
+import type { INestMicroservice } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { DataDirectory } from '@backing/data-directory';
+import { InProcessModule, InProcessTransport } from '@backing/in-process';
+import { PostgresClient, sql, type Queryable } from '@backing/postgres';
+import {
+  JobHandler,
+  JobHandlers,
+  JobLeaseRepository,
+  JobLogRepository,
+  JobReader,
+  JobRetention,
+  JobRunner,
+  Jobs,
+  JobSettlement,
+  JobSignals,
+  JobsModule,
+  JobsRepository,
+  JobSweep,
+  JobTiming,
+  type JobContext,
+  type JobOutcome,
+  type SettledJob,
+  type StoredJob,
+} from '@features/jobs';
+import { AppConfig } from '@kernel/config';
+import { SCOPES, type Principal } from '@kernel/identity';
+import { defineJob, type JobContract } from '@kernel/jobs';
+import { v7 } from 'uuid';
+import { z } from 'zod';
+import { JobsConsumer } from '../../apps/api/src/jobs/jobs.consumer';
+import { openDatabase, type DatabaseKind, type TestDatabase } from './databases';
+
+export const testWork = defineJob('test.work', z.strictObject({ name: z.string() }), { maxAttempts: 3 });
+type Payload = { name: string };
+
+/** A handler that does what the test tells it, and leaves one row in `effects` for each end that it settles. */
+export class TestHandler extends JobHandler<Payload> {
+  readonly contract: JobContract<Payload> = testWork;
+  /** Attempts that were begun, in order. */
+  readonly attempts: JobContext<Payload>[] = [];
+  work: (context: JobContext<Payload>) => Promise<object> = async () => ({});
+  beforeSettle: (outcome: JobOutcome<object>) => void = () => undefined;
+
+  constructor(private readonly jobs: () => { jobs: Jobs; client: PostgresClient }) {
+    super();
+  }
+
+  run(context: JobContext<Payload>): Promise<object> {
+    this.attempts.push(context);
+    return this.work(context);
+  }
+
+  async settle(connection: Queryable, job: SettledJob<Payload>, outcome: JobOutcome<object>): Promise<object> {
+    const text = await job.text(connection);
+    await connection.query(sql`INSERT INTO effects (job_id, status, text) VALUES (${job.id}::uuid, ${outcome.status}, ${text})`);
+    this.beforeSettle(outcome);
+    return outcome.status === 'succeeded' ? { ...outcome.result, text } : {};
+  }
+
+  async retry(job: StoredJob, principal: Principal, requestId: string | null): Promise<{ jobId: string }> {
+    const { jobs, client } = this.jobs();
+    const { workspaceId, userId: ownerId } = principal;
+    const acceptance = jobs.acceptance(testWork, job.payload as Payload, { workspaceId, ownerId, requestId, retryOf: job.id });
+    await client.query(sql`WITH ${acceptance.ctes} SELECT id FROM job`);
+    return acceptance;
+  }
+}
+
+const SHORT = {
+  leaseMs: 900,
+  heartbeatMs: 200,
+  backoffBaseMs: 10,
+  backoffCapMs: 40,
+  pollMs: 60,
+  redispatchMs: 250,
+  drainMs: 400,
+  readPollMs: 40,
+  queuedEventMs: 300,
+};
+
+/** One process's worth of jobs on the shared database: the real module, relay, transport, consumer and runner. */
+export class JobsProcess {
+  constructor(
+    private readonly app: INestMicroservice,
+    readonly handler: TestHandler,
+  ) {}
+
+  readonly jobs = this.app.get(Jobs);
+  readonly runner = this.app.get(JobRunner);
+  readonly leases = this.app.get(JobLeaseRepository);
+  readonly log = this.app.get(JobLogRepository);
+  readonly rows = this.app.get(JobsRepository);
+  readonly reader = this.app.get(JobReader);
+  readonly retention = this.app.get(JobRetention);
+  readonly settlement = this.app.get(JobSettlement);
+  readonly signals = this.app.get(JobSignals);
+  readonly sweep = this.app.get(JobSweep);
+  readonly handlers = this.app.get(JobHandlers);
+
+  /** Stops as a process does at SIGTERM. */
+  stop(): Promise<void> {
+    return this.app.close();
+  }
+}
+
+export interface ProcessOptions {
+  holder?: string;
+  timing?: Partial<JobTiming>;
+  /** Several processes of one test do not all take what is accepted: without it nothing is dispatched to this one. */
+  idle?: boolean;
+  handler?: (handler: TestHandler) => void;
+  providers?: object[];
+}
+
+/** A database with an account, and processes on it. */
+export class JobsBench {
+  readonly workspaceId = v7();
+  readonly ownerId = v7();
+  private readonly running: JobsProcess[] = [];
+
+  private constructor(readonly database: TestDatabase) {}
+
+  static async open(kind: DatabaseKind): Promise<JobsBench> {
+    const bench = new JobsBench(await openDatabase(kind));
+    await bench.database.client.query(sql`CREATE TABLE effects (job_id uuid, status text, text text)`);
+    await bench.account(bench.workspaceId, bench.ownerId);
+    return bench;
+  }
+
+  get principal(): Principal {
+    const { workspaceId, ownerId: userId } = this;
+    return { kind: 'user', userId, workspaceId, role: 'owner', instanceAdmin: true, scopes: new Set(SCOPES) };
+  }
+
+  async account(workspaceId: string, userId: string): Promise<void> {
+    const { client } = this.database;
+    await client.query(sql`INSERT INTO users (id, email, password_hash) VALUES (${userId}, ${`${userId}@example.org`}, 'x')`);
+    await client.query(sql`INSERT INTO workspaces (id, name, owner_id) VALUES (${workspaceId}, 'w', ${userId}) ON CONFLICT DO NOTHING`);
+  }
+
+  async process({ holder = v7(), timing = {}, idle = false, handler: prepare, providers = [] }: ProcessOptions = {}): Promise<JobsProcess> {
+    const { client } = this.database;
+    const handler: TestHandler = new TestHandler(() => ({ jobs: process.jobs, client }));
+    prepare?.(handler);
+    @Global()
+    @Module({
+      providers: [
+        { provide: AppConfig, useValue: { retention: { jobsDays: 30, eventsDays: 7 } } },
+        { provide: DataDirectory, useValue: { instanceId: holder } },
+        { provide: PostgresClient, useValue: borrowed(client) },
+        { provide: TestHandler, useValue: handler },
+        ...providers.map((value) => ({ provide: Symbol('extra'), useValue: value })),
+      ],
+      exports: [AppConfig, DataDirectory, PostgresClient],
+    })
+    class GroundModule {}
+    const testing = Test.createTestingModule({ imports: [GroundModule, JobsModule, InProcessModule], controllers: [JobsConsumer] });
+    const module = await testing
+      .overrideProvider(JobTiming)
+      .useValue(new JobTiming({ ...SHORT, ...timing }))
+      .overrideProvider(InProcessTransport)
+      .useValue(new InProcessTransport({ 'test.work': idle ? 0 : 4 }))
+      .compile();
+    const app = module.createNestMicroservice({ strategy: module.get(InProcessTransport) });
+    app.useLogger(false);
+    const process: JobsProcess = new JobsProcess(app, handler);
+    await app.listen();
+    this.running.push(process);
+    return process;
+  }
+
+  /** Accepts a job in one statement and, through `process`, has it dispatched at once. */
+  async accept(process: JobsProcess, options: { visibility?: 'private' | 'workspace'; subjectId?: string } = {}): Promise<string> {
+    const { workspaceId, ownerId } = this;
+    const acceptance = process.jobs.acceptance(testWork, { name: 'test' }, { workspaceId, ownerId, ...options });
+    await this.database.client.query(sql`WITH ${acceptance.ctes} SELECT id FROM job`);
+    process.jobs.wake();
+    return acceptance.jobId;
+  }
+
+  async ended(process: JobsProcess, jobId: string): Promise<StoredJob> {
+    const job = await process.jobs.finished(jobId, 20_000, new AbortController().signal);
+    if (job === undefined) throw new Error(`Job ${jobId} did not end: ${JSON.stringify(await this.job(jobId))}`);
+    return job;
+  }
+
+  async job(jobId: string): Promise<StoredJob> {
+    const rows = await this.database.client.query<Record<string, unknown>>(sql`SELECT * FROM jobs WHERE id = ${jobId}::uuid`);
+    const row = rows[0];
+    if (row === undefined) throw new Error(`No job ${jobId}`);
+    return Object.fromEntries(
+      Object.entries(row).map(([k, v]) => [k.replace(/_(.)/g, (_, c: string) => c.toUpperCase()), v]),
+    ) as unknown as StoredJob;
+  }
+
+  /** The log as `seq event {data}`, checked to have no gap. */
+  async events(jobId: string): Promise<{ event: string; data: Record<string, unknown> }[]> {
+    const rows = await this.database.client.query<{ seq: number; event: string; data: Record<string, unknown> }>(
+      sql`SELECT seq, event, data FROM job_events WHERE job_id = ${jobId}::uuid ORDER BY seq`,
+    );
+    expect(rows.map((row) => row.seq)).toEqual(rows.map((_, n) => n + 1));
+    return rows.map(({ event, data }) => ({ event, data }));
+  }
+
+  async names(jobId: string): Promise<string[]> {
+    return (await this.events(jobId)).map(({ event }) => event);
+  }
+
+  effects(jobId: string): Promise<{ status: string; text: string }[]> {
+    return this.database.client.query(sql`SELECT status, text FROM effects WHERE job_id = ${jobId}::uuid`);
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all(this.running.splice(0).map((process) => process.stop()));
+  }
+
+  async close(): Promise<void> {
+    await this.stopAll();
+    await this.database.close();
+  }
+}
+
+/** A promise to be settled from outside. */
+export function gate<T = void>(): { opened: Promise<T>; open(value: T): void } {
+  let open!: (value: T) => void;
+  const opened = new Promise<T>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** Rejects when the signal aborts, as a model's stream does. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = (): void => reject(signal.reason as Error);
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
+}
+
+/** The same connection without its end: a process of the test must not close what others use. */
+function borrowed(client: PostgresClient): Pick<PostgresClient, 'query' | 'transaction'> {
+  return { query: (statement) => client.query(statement), transaction: (work) => client.transaction(work) };
+}
