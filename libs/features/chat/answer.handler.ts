@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import type { Queryable } from '@backing/postgres';
+import { JobHandler, type JobContext, type JobOutcome, type SettledJob, type StoredJob } from '@features/jobs';
+import { Models } from '@features/models';
+import type { Principal } from '@kernel/identity';
+import type { FinishedAnswer } from './answer/answer-task';
+import { AnswerWriters } from './answer/answer-writers.service';
+import { Conversations } from './answer/conversation.service';
+import { readQuestion } from './answer/question';
+import { chatAnswer, type AnswerPayload } from './chat.jobs';
+import { messageView } from './chat-message.entity';
+import { ChatMessages } from './chat-messages.service';
+import { MessagesRepository, type MessageEnd } from './messages.repository';
+
+/** Answers a question of a conversation. Every attempt starts the text anew; the message takes its last state in the transaction that ends the job. */
+@Injectable()
+export class AnswerHandler extends JobHandler<AnswerPayload, FinishedAnswer> {
+  readonly contract = chatAnswer;
+
+  constructor(
+    private readonly messages: MessagesRepository,
+    private readonly conversations: Conversations,
+    private readonly models: Models,
+    private readonly writers: AnswerWriters,
+    private readonly questions: ChatMessages,
+  ) {
+    super();
+  }
+
+  async run(context: JobContext<AnswerPayload>): Promise<FinishedAnswer> {
+    const { payload, jobId, workspaceId, ownerId, apiKeyId } = context;
+    await context.transaction((connection) => this.messages.stream(connection, payload.answer_id));
+    const conversation = await this.conversations.read(payload.session_id, payload.question_id);
+    const card = await this.models.resolve('chat', payload.model);
+    const question = readQuestion(conversation.question, conversation.earlier);
+    return this.writers.write({ context, card, conversation, question, account: { workspaceId, userId: ownerId, apiKeyId, jobId } });
+  }
+
+  async settle(connection: Queryable, job: SettledJob<AnswerPayload>, outcome: JobOutcome<FinishedAnswer>): Promise<object> {
+    const message = await this.messages.end(connection, job.payload.answer_id, await endOf(connection, job, outcome));
+    return message === undefined ? {} : messageView(message);
+  }
+
+  retry(job: StoredJob, principal: Principal, requestId: string | null): Promise<{ jobId: string }> {
+    return this.questions.answerAgain(principal, job, requestId);
+  }
+}
+
+async function endOf(connection: Queryable, job: SettledJob<AnswerPayload>, outcome: JobOutcome<FinishedAnswer>): Promise<MessageEnd> {
+  if (outcome.status === 'succeeded') return { ...outcome.result, status: 'complete', error: null };
+  const content = await job.text(connection);
+  const error = outcome.status === 'failed' ? outcome.error : null;
+  return { content, status: outcome.status, error, citations: [], usage: null, finishReason: null };
+}

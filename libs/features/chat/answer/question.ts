@@ -1,0 +1,114 @@
+import { detectLanguage } from '@features/vectors';
+import { pointingWords } from './light-words';
+import { contentTerms, terms, type Term } from './terms';
+
+/** What is to be answered, together with the turns that it needs to be understood. */
+export interface Question {
+  text: string;
+  /** ISO 639-1. */
+  language: string;
+  /** What retrieval asks for: the question, for a follow-up after the questions that it continues. */
+  query: string;
+  content: Term[];
+  /** Content terms of the earlier questions of a follow-up. */
+  earlier: Term[];
+  /** What is asked for (`which harbour …`, `wie viele Tage …`), when the wording shows it; an answer speaks of one of these at least. */
+  focus: Term[];
+  wantsNumber: boolean;
+  followUp: boolean;
+}
+
+const SHORT_FOLLOW_UP = 4;
+const OPENING =
+  /^\s*(?:and|but|or|what about|how about|und|aber|oder|was ist mit|wie ist es|では|じゃあ|それで|それなら|また)(?![\p{L}])|^\s*(?:では|じゃあ|それ|その|これ|この)/iu;
+const POINTING_KANA = /(?:それ|その|これ|この場合|そこ|あれ)/u;
+
+const NUMBER_ASKED: Record<string, RegExp> = {
+  en: /\bhow (?:many|much|long|often|far|fast|old|big|high|late|deep|early|heavy|wide|soon|frequently|rough|hot|warm|cold|large|tall)\b|\b(?:what|which|up to what) (?:amount|age|price|speed|pressure|temperature|percentage|number|height|weight|year|date|level|distance|size)\b/iu,
+  de: /\bwie(?:\s?viele?n?| lange| oft| weit| schnell| alt| gro(?:ß|ss)| hoch| spät| tief| früh| schwer| breit| häufig)\b|\bab wann\b|\bbis wann\b/iu,
+  ja: /何(?:人|回|年|日|番|メートル|センチ|週|枚|時|分|か月|度|個|名|キロ)|いくつ|いくら|どのくらい|どれくらい|どれだけ/u,
+};
+
+/** Reads a question; `earlier` are the user's turns before it, oldest first. */
+export function readQuestion(text: string, earlier: string[]): Question {
+  const language = languageOf(text, earlier);
+  const content = contentTerms(text, language);
+  const followUp = earlier.length > 0 && continues(text, language, content);
+  const before = followUp ? earlier.slice(-2) : [];
+  const wantsNumber =
+    asksNumber(text, language) || (followUp && content.length <= SHORT_FOLLOW_UP && asksNumber(before.at(-1) ?? '', language));
+  return {
+    text,
+    language,
+    query: [...before.slice(-1), text].join('\n'),
+    content,
+    earlier: before.slice(-1).flatMap((turn) => contentTerms(turn, language)),
+    focus: followUp ? [] : focusOf(text, language),
+    wantsNumber,
+    followUp,
+  };
+}
+
+/** The language of a short text: by its script, then by its function words, then by letter statistics. */
+export function languageOf(text: string, earlier: string[] = []): string {
+  if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'ja';
+  const counted = ['en', 'de'].map((language) => ({ language, count: terms(text, language).filter((t) => t.stop || t.light).length }));
+  const [first, second] = counted.sort((a, b) => b.count - a.count);
+  if (first !== undefined && first.count > (second?.count ?? 0)) return first.language;
+  const detected = detectLanguage(text);
+  if (detected !== null) return detected;
+  const last = earlier.at(-1);
+  return last === undefined ? 'en' : languageOf(last, earlier.slice(0, -1));
+}
+
+function continues(text: string, language: string, content: Term[]): boolean {
+  if (OPENING.test(text)) return true;
+  if (language === 'ja') return POINTING_KANA.test(text) || content.length === 0;
+  const pointing = pointingWords(language);
+  const points = terms(text, language).some((term) => pointing.has(term.text));
+  return content.length === 0 || (points && content.length <= SHORT_FOLLOW_UP);
+}
+
+function asksNumber(text: string, language: string): boolean {
+  return NUMBER_ASKED[language]?.test(text) ?? false;
+}
+
+/** The head of the phrase that is asked for, when the wording shows it. */
+export function focusOf(text: string, language: string): Term[] {
+  if (language === 'ja') return spacelessFocus(text, language);
+  if (language === 'de') return germanFocus(text);
+  return language === 'en' ? englishFocus(text) : [];
+}
+
+/** The run just before the last topic particle: `…の電話番号は` asks for a telephone number. */
+function spacelessFocus(text: string, language: string): Term[] {
+  const topics = [...text.matchAll(/(?<run>\p{Script=Han}{2,}|[\p{Script=Katakana}ー]{2,})(?=[はをが])/gu)];
+  const topic = topics.at(-1)?.groups?.run;
+  return topic === undefined ? [] : contentTerms(topic, language).slice(0, 1);
+}
+
+/** German nouns show themselves: the first one is what is asked about. */
+function germanFocus(text: string): Term[] {
+  const nouns = contentTerms(text, 'de').filter((term) => /^\p{Lu}/u.test(term.written) && !text.trimStart().startsWith(term.written));
+  return nouns.slice(0, 1);
+}
+
+const EN_ASKED =
+  /\b(?:what|which|how many|how much)\s+(?!(?:of|is|are|was|were|does|do|did|can|may|must|should|has|have|will)\b)(?<phrase>[^?.,;]+)/iu;
+const EN_SUBJECT = /\b(?:what|how \w+)(?:'s|\s+(?:is|are|was|were))\s+(?:the|a|an|my|our|your|its|their)\s+(?<phrase>[^?.,;]+)/iu;
+const EN_END =
+  /\b(?:of|for|on|in|at|to|from|with|by|about|when|if|while|after|before|do|does|did|is|are|was|were|be|has|have|had|can|could|may|might|must|should|will|would|shall|the|a|an|i|you|we|they|it|he|she|my|our|your|their|that|who|which|per|than|open)\b/iu;
+
+function englishFocus(text: string): Term[] {
+  const asked = EN_ASKED.exec(text)?.groups?.phrase;
+  const phrase = asked ?? EN_SUBJECT.exec(text)?.groups?.phrase;
+  if (phrase === undefined) return [];
+  const end = EN_END.exec(phrase);
+  const content = terms(phrase.slice(0, end?.index), 'en').filter((term) => !term.stop);
+  const named = content.filter((term) => !term.light && !term.name);
+  if (asked === undefined) return named;
+  // Before an auxiliary the last noun is the head; before an article the verb came last: "which yard built the …".
+  const verbLast = end !== null && /^(?:the|a|an|my|our|your|their)$/iu.test(end[0]);
+  const head = verbLast ? content[0] : content.at(-1);
+  return head !== undefined && named.includes(head) ? [head] : [];
+}

@@ -1,0 +1,42 @@
+import { Module } from '@nestjs/common';
+import { PostgresModule } from '@backing/postgres';
+import { DeclaredJobs, JobsModule } from '@features/jobs';
+import { ModelsModule } from '@features/models';
+import { VectorsModule } from '@features/vectors';
+import { AnswerHandler } from './answer.handler';
+import { AnswerWriters } from './answer/answer-writers.service';
+import { ContextFit } from './answer/context-fit.service';
+import { Conversations } from './answer/conversation.service';
+import { EvidenceRanking } from './answer/evidence.service';
+import { FreeAnswers } from './answer/free-answers.service';
+import { AnswerGeneration } from './answer/generation.service';
+import { Retrieval } from './answer/retrieval.service';
+import { StarterAnswers } from './answer/starter-answers.service';
+import { chatAnswer } from './chat.jobs';
+import { ChatMessages } from './chat-messages.service';
+import { ChatSessions } from './chat-sessions.service';
+import { MessagesRepository } from './messages.repository';
+import { SessionsRepository } from './sessions.repository';
+
+/** Conversations and their answers, freely or from the documents of collections. */
+@Module({
+  imports: [PostgresModule, JobsModule, ModelsModule, VectorsModule],
+  providers: [
+    SessionsRepository,
+    MessagesRepository,
+    ChatSessions,
+    ChatMessages,
+    Conversations,
+    EvidenceRanking,
+    Retrieval,
+    ContextFit,
+    AnswerGeneration,
+    FreeAnswers,
+    StarterAnswers,
+    AnswerWriters,
+    AnswerHandler,
+    { provide: DeclaredJobs, useValue: new DeclaredJobs(chatAnswer) },
+  ],
+  exports: [ChatSessions, ChatMessages],
+})
+export class ChatModule {}
