@@ -41,7 +41,9 @@ export class Logins {
       if (loginId === undefined) return undefined;
       const login = await this.logins.prolong(connection, loginId, REFRESH_SECONDS);
       const account = login && (await this.accounts.findAccount(connection, login.userId, login.workspaceId));
-      return account && this.signedIn(connection, account, loginId);
+      // Revoked or suspended: the rotation is undone too.
+      if (account === undefined) throw refused();
+      return this.signedIn(connection, account, loginId);
     });
     return answer ?? this.refuse(hash);
   }
@@ -66,6 +68,10 @@ export class Logins {
         throw new AppError('conflict', 'refresh_token has just been used; go on with the tokens of that answer.');
       await this.revoke(spent.loginId, 'reuse');
     }
-    throw new AppError('unauthenticated', 'refresh_token is not valid; log in again.');
+    throw refused();
   }
+}
+
+function refused(): AppError {
+  return new AppError('unauthenticated', 'refresh_token is not valid; log in again.');
 }
