@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
 import { AppConfig } from '@kernel/config';
 import { VectorStore } from '@kernel/vectors';
 import { PostgresBlobs } from './blobs.store';
@@ -10,6 +11,7 @@ import { PgvectorStore } from './postgres.store';
 /** PostgreSQL: the source of truth, full text and the `pgvector` store, real (`DATABASE_URL`) or embedded. */
 @Global()
 @Module({
+  imports: [TerminusModule],
   providers: [
     {
       provide: PostgresClient,

@@ -4,11 +4,29 @@ import { ApiBearerAuth } from '@nestjs/swagger';
 import type { Role, Scope } from '@kernel/identity';
 
 /** What a route demands; read by the `onRequest` hook from Fastify's route config. A route without it is refused to everybody. */
-export type RouteAccess = { public: true } | { public: false; scope: Scope | 'any'; role: Role };
+export type RouteAccess = { public: true } | { public: false; scopes: readonly Scope[] | 'any'; role: Role };
+
+/** What a route may carry beside its access. */
+export interface RouteOptions {
+  /** Takes `multipart/form-data` (files) up to MAX_UPLOAD_BYTES; every other route takes JSON only. */
+  uploads?: boolean;
+  /** Answers under any `Host`: probes, which orchestrators call by address. */
+  anyHost?: boolean;
+}
+
+/** Fastify's route config of every route. */
+export interface RouteMarks extends RouteOptions {
+  access?: RouteAccess;
+}
 
 /** Nobody needs to prove who they are. */
-export const Public = () => RouteConfig({ access: { public: true } satisfies RouteAccess });
+export const Public = (options: RouteOptions = {}) => RouteConfig({ access: { public: true }, ...options } satisfies RouteMarks);
 
-/** A principal whose scopes hold `scope` (`any`: whoever is authenticated) and whose role in the workspace is at least `role`. */
-export const Access = (scope: Scope | 'any', role: Role = 'viewer') =>
-  applyDecorators(RouteConfig({ access: { public: false, scope, role } satisfies RouteAccess }), ApiBearerAuth());
+/** A principal whose scopes hold one of `scopes` (`any`: whoever is authenticated) and whose role in the workspace is at least `role`. */
+export const Access = (scopes: Scope | Scope[] | 'any', role: Role = 'viewer', options: RouteOptions = {}) => {
+  const wanted = typeof scopes === 'string' && scopes !== 'any' ? [scopes] : scopes;
+  return applyDecorators(
+    RouteConfig({ access: { public: false, scopes: wanted, role }, ...options } satisfies RouteMarks),
+    ApiBearerAuth(),
+  );
+};

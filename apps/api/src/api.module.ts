@@ -1,0 +1,30 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { DataDirectory } from '@backing/data-directory';
+import { MemoryModule } from '@backing/memory';
+import { PostgresModule } from '@backing/postgres';
+import { AuthModule } from '@features/auth';
+import { AppConfig } from '@kernel/config';
+import { AuthApiModule } from './auth/auth-api.module';
+import { JobsApiModule } from './jobs/jobs-api.module';
+import { RequestGuard } from './http/request.guard';
+import { ModelsApiModule } from './models/models-api.module';
+
+/** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
+@Module({
+  imports: [PostgresModule, MemoryModule, AuthModule, AuthApiModule, ModelsApiModule, JobsApiModule],
+  providers: [RequestGuard],
+})
+export class ApiModule {
+  /** The settings and the locked data directory are the only things that come from outside the container. */
+  static over(config: AppConfig, directory: DataDirectory): DynamicModule {
+    return {
+      module: ApiModule,
+      global: true,
+      providers: [
+        { provide: AppConfig, useValue: config },
+        { provide: DataDirectory, useValue: directory },
+      ],
+      exports: [AppConfig, DataDirectory],
+    };
+  }
+}

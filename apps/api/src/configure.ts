@@ -1,0 +1,42 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { DataDirectory } from '@backing/data-directory';
+import type { AppConfig } from '@kernel/config';
+import { AppLog } from '@kernel/log';
+import { ApiModule } from './api.module';
+import { httpAdapter } from './http/http.adapter';
+import { registerHooks } from './http/hooks';
+import { MethodRoutes } from './http/method-routes';
+import { ProblemFilter } from './http/problem.filter';
+import { ValidationPipe } from './http/validation.pipe';
+import { bindJobTransport } from './jobs/bind-transport';
+
+/** The application, initialised and ready to listen; `main.ts` and every test run this one. */
+export async function createApp(config: AppConfig, directory: DataDirectory): Promise<NestFastifyApplication> {
+  const log = new AppLog(config.logLevel);
+  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.over(config, directory), httpAdapter(config), {
+    logger: log,
+    bodyParser: false,
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+  try {
+    return await configure(app, config, log);
+  } catch (error) {
+    // What was opened on the way is closed in order; the first error is the one to report.
+    await app.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function configure(app: NestFastifyApplication, config: AppConfig, log: AppLog): Promise<NestFastifyApplication> {
+  const instance = app.getHttpAdapter().getInstance();
+  const methods = new MethodRoutes(instance);
+  registerHooks(app, config, log);
+  app.useGlobalPipes(new ValidationPipe());
+  app.useGlobalFilters(new ProblemFilter());
+  await app.init();
+  await bindJobTransport(app);
+  methods.complete();
+  return app;
+}

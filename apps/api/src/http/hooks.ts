@@ -1,0 +1,63 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AppConfig } from '@kernel/config';
+import type { AppLog } from '@kernel/log';
+import { checkText, parseJsonBody } from './json-body';
+import { RequestGuard } from './request.guard';
+import { setCommonHeaders } from './response-headers';
+
+const EXPOSED_HEADERS = [
+  'Location',
+  'ETag',
+  'Retry-After',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+  'x-request-id',
+  'Idempotent-Replayed',
+];
+
+/** What happens to every request around its handler: headers, the guard before the body, the one body parser, one log line. */
+export function registerHooks(app: NestFastifyApplication, config: AppConfig, log: AppLog): void {
+  const instance = app.getHttpAdapter().getInstance();
+  const guard = app.get(RequestGuard);
+  instance.addHook('onRequest', (request, reply, done) => {
+    setCommonHeaders(request, reply);
+    log.within(request.id, done);
+  });
+  if (config.http.corsOrigins.length > 0) {
+    app.enableCors({
+      origin: [...config.http.corsOrigins],
+      exposedHeaders: EXPOSED_HEADERS,
+      maxAge: 600,
+      methods: 'GET,HEAD,POST,PUT,PATCH,DELETE',
+    });
+  }
+  instance.addHook('onRequest', (request, reply) => guard.check(request, reply));
+  // Reading the body leaves the request's own asynchronous context.
+  instance.addHook('preValidation', (request, _reply, done) => log.within(request.id, done));
+  instance.addHook('preValidation', (request, _reply, done) => {
+    checkText(request.query, 'query');
+    checkText(request.params, 'path');
+    done();
+  });
+  instance.addHook('onResponse', (request, reply, done) => {
+    const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+    log.log({
+      msg: 'request',
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      request_id: request.id,
+    });
+    done();
+  });
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, body.length === 0 ? undefined : parseJsonBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}

@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import { Authenticator } from '@features/auth';
+import { AppConfig } from '@kernel/config';
+import { AppError } from '@kernel/errors';
+import { type Principal, roleAtLeast } from '@kernel/identity';
+import { Limits } from '@kernel/limits';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RouteAccess, RouteMarks } from './access.decorator';
+import type { AuthenticatedRequest } from './caller.decorator';
+
+/** Bytes of a multipart body beside the file itself: part headers and the other fields. */
+const MULTIPART_EXTRA = 1_048_576;
+
+/**
+ * Decides before the body is read, in the order of the contract: host, size, authentication, limits, permission, media type. It reads the
+ * marks of the matched handler and never the path; a route without marks is refused to everybody.
+ */
+@Injectable()
+export class RequestGuard {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly authenticator: Authenticator,
+    private readonly limits: Limits,
+  ) {}
+
+  async check(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const marks = request.routeOptions.config as RouteMarks;
+    if (marks.anyHost !== true) this.checkHost(request);
+    if (request.is404) return;
+    this.checkSize(request, marks);
+    if (marks.access === undefined) throw new AppError('forbidden', 'This address is open to nobody.');
+    if (!marks.access.public) await this.admit(request, reply, marks.access);
+    checkMediaType(request, marks);
+  }
+
+  /** A page of a foreign site whose name was pointed at this machine cannot reach it: its name is not ours. */
+  private checkHost(request: FastifyRequest): void {
+    const name = (request.headers.host ?? '').toLowerCase().replace(/:\d*$/, '');
+    if (this.config.http.publicHosts.includes(name)) return;
+    throw new AppError('invalid', 'The Host of this request is not a name of this server (PUBLIC_HOSTS lists them).');
+  }
+
+  private checkSize(request: FastifyRequest, marks: RouteMarks): void {
+    const declared = Number(request.headers['content-length'] ?? 0);
+    const limit =
+      marks.uploads === true && isMultipart(request) ? this.config.http.uploadBytes + MULTIPART_EXTRA : request.routeOptions.bodyLimit;
+    if (declared > limit) throw new AppError('too_large', `The body is larger than the ${limit} bytes that this address accepts.`);
+  }
+
+  private async admit(request: FastifyRequest, reply: FastifyReply, access: Extract<RouteAccess, { public: false }>): Promise<void> {
+    const principal = await this.authenticator.authenticate(bearerOf(request));
+    (request as AuthenticatedRequest).principal = principal;
+    await this.count(principal, reply);
+    const allowed = access.scopes === 'any' || access.scopes.some((scope) => principal.scopes.has(scope));
+    if (!allowed) throw new AppError('forbidden', `This needs the scope ${(access.scopes as readonly string[]).join(' or ')}.`);
+    if (!roleAtLeast(principal.role, access.role)) throw new AppError('forbidden', `This needs the role ${access.role} in the workspace.`);
+  }
+
+  private async count(principal: Principal, reply: FastifyReply): Promise<void> {
+    const key = principal.keyId === undefined ? `user:${principal.userId}` : `key:${principal.keyId}`;
+    const answer = await this.limits.take(key, principal.requestsPerMinute ?? this.config.limits.requestsPerMinute);
+    reply.raw.setHeader('x-ratelimit-limit', answer.limit);
+    reply.raw.setHeader('x-ratelimit-remaining', answer.remaining);
+    reply.raw.setHeader('x-ratelimit-reset', answer.resetSeconds);
+    if (answer.allowed) return;
+    throw new AppError('rate_limited', `More than ${answer.limit} requests in one minute.`, { retryAfterSeconds: answer.resetSeconds });
+  }
+}
+
+function bearerOf(request: FastifyRequest): string {
+  const match = /^Bearer +([\x21-\x7e]{1,4096})$/i.exec(request.headers.authorization ?? '');
+  if (match?.[1] === undefined) throw new AppError('unauthenticated', 'A bearer token or API key is required: "Authorization: Bearer …".');
+  return match[1];
+}
+
+/** Before the body is read: a route that takes no files must not parse them. */
+function checkMediaType(request: FastifyRequest, marks: RouteMarks): void {
+  if (marks.uploads === true || !isMultipart(request)) return;
+  throw new AppError('unsupported_media_type', 'This address takes application/json.');
+}
+
+function isMultipart(request: FastifyRequest): boolean {
+  return /^\s*multipart\//i.test(request.headers['content-type'] ?? '');
+}

@@ -1,0 +1,45 @@
+import { type ArgumentMetadata, Injectable, StandardSchemaValidationPipe } from '@nestjs/common';
+import { AppError, type FieldError } from '@kernel/errors';
+
+type Issue = Parameters<
+  NonNullable<NonNullable<ConstructorParameters<typeof StandardSchemaValidationPipe>[0]>['exceptionFactory']>
+>[0][number];
+
+/** Validates bodies, queries and parameters by the schema of the handler; every fault of the input is named by its field. */
+@Injectable()
+export class ValidationPipe extends StandardSchemaValidationPipe {
+  constructor() {
+    super({ exceptionFactory: (issues) => invalid(issues.flatMap(fieldErrors)) });
+  }
+
+  override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
+    if (metadata.schema !== undefined && metadata.type === 'body' && value === undefined) {
+      throw AppError.field('invalid', 'body', 'a JSON object is required.');
+    }
+    return super.transform(value, metadata);
+  }
+}
+
+/** The first fault stands in the sentence, all of them (at most 50) in the list. */
+function invalid(errors: FieldError[]): AppError {
+  const [first] = errors;
+  const detail = first === undefined ? 'The request is not valid.' : `${first.path}: ${first.message}`;
+  return new AppError('invalid', detail, { errors: errors.slice(0, 50) });
+}
+
+/** A zod issue; a strict object reports all its unknown keys in one, which becomes one error for each. */
+function fieldErrors(issue: Issue): FieldError[] {
+  const path = pathOf(issue);
+  const { keys } = issue as { keys?: unknown };
+  if (!Array.isArray(keys)) return [{ path: path || 'body', message: issue.message }];
+  return keys.map((key) => ({ path: path === '' ? String(key) : `${path}.${String(key)}`, message: 'is not a known field.' }));
+}
+
+function pathOf(issue: Issue): string {
+  let path = '';
+  for (const segment of issue.path ?? []) {
+    const key = typeof segment === 'object' ? segment.key : segment;
+    path += typeof key === 'number' ? `[${key}]` : `${path === '' ? '' : '.'}${String(key)}`;
+  }
+  return path;
+}

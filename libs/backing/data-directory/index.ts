@@ -1,0 +1,2 @@
+export { DataDirectory } from './data-directory';
+export { DirectoryError } from './directory-error';

@@ -1,0 +1,2 @@
+export { MemoryLimits } from './memory-limits';
+export { MemoryModule } from './memory.module';

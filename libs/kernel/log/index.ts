@@ -1,0 +1,1 @@
+export { AppLog } from './app-log';
