@@ -1,0 +1,185 @@
+import { sql } from '@backing/postgres';
+import type { JobEvent } from '@features/jobs';
+import * as fc from 'fast-check';
+import { countRows, describeDatabases } from '../support/databases';
+import { gate, JobsBench, testWork, type JobsProcess } from '../support/jobs';
+
+const KNOWN = [`${testWork.kind}@${testWork.version}`];
+
+async function read(process: JobsProcess, id: string, after: number, signal = new AbortController().signal): Promise<JobEvent[]> {
+  const events: JobEvent[] = [];
+  for await (const page of process.reader.pages(id, after, signal)) events.push(...page);
+  return events;
+}
+
+describeDatabases('A reader of events', (kind) => {
+  let bench: JobsBench;
+  beforeAll(async () => {
+    bench = await JobsBench.open(kind);
+  });
+  afterEach(() => bench.stopAll());
+  afterAll(() => bench.close());
+
+  it('gets every event once and in order, whenever it joins, with and without word of the writer', async () => {
+    const process = await bench.process({ idle: true });
+    const step = fc.record({
+      events: fc.integer({ min: 1, max: 4 }),
+      tells: fc.boolean(),
+      joins: fc.integer({ min: 0, max: 2 }),
+      from: fc.nat(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
+        const id = await bench.accept(process);
+        const readers: { after: number; events: Promise<JobEvent[]> }[] = [];
+        const claimed = await process.leases.claim(id, KNOWN);
+        if (claimed === undefined) throw new Error('not claimed');
+        let last = claimed.lastSeq;
+        for (const { events, tells, joins, from } of steps) {
+          for (let n = 0; n < joins; n += 1) {
+            const after = (from + n) % (last + 1);
+            readers.push({ after, events: read(process, id, after) });
+          }
+          for (let n = 0; n < events; n += 1) {
+            last = (await process.log.append(claimed, 'delta', { text: `${last + 1}` })) ?? -1;
+            if (tells) process.signals.notify(id);
+          }
+        }
+        await process.settlement.finish(claimed, { status: 'succeeded', result: {} });
+        last += 1;
+        for (const reader of readers) {
+          const seqs = (await reader.events).map((event) => event.seq);
+          expect(seqs).toEqual(Array.from({ length: last - reader.after }, (_, n) => reader.after + 1 + n));
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('reads a long log in pages, from any position, to its terminal event', async () => {
+    const process = await bench.process();
+    process.handler.work = async (context) => {
+      for (let n = 0; n < 600; n += 1) await context.emit('delta', { text: `${n}` });
+      return {};
+    };
+    const id = await bench.accept(process);
+    const live = read(process, id, 0);
+    await bench.ended(process, id);
+    const replay = await read(process, id, 0);
+    expect(replay.map((event) => event.seq)).toEqual(Array.from({ length: 603 }, (_, n) => n + 1));
+    expect(await live).toEqual(replay);
+    expect(await read(process, id, 601)).toEqual(replay.slice(601));
+  });
+
+  it('sees an event within moments of its commit when told, not at the next poll', async () => {
+    const process = await bench.process({ timing: { readPollMs: 60_000 } });
+    const [emit, finish] = [gate(), gate()];
+    process.handler.work = async (context) => {
+      await emit.opened;
+      await context.emit('delta', { text: 'now' });
+      await finish.opened;
+      return {};
+    };
+    const id = await bench.accept(process);
+    const pages = process.reader.pages(id, 0, new AbortController().signal);
+    const seen: string[] = [];
+    while (!seen.includes('started')) seen.push(...((await pages.next()).value as JobEvent[]).map((e) => e.event));
+    emit.open();
+    expect((await pages.next()).value).toEqual([expect.objectContaining({ event: 'delta' })]);
+    finish.open();
+    expect((await pages.next()).value).toEqual([expect.objectContaining({ event: 'done' })]);
+    expect((await pages.next()).done).toBe(true);
+  });
+
+  it('is told the place in the queue while it waits, without a gap in the ids, and only then', async () => {
+    const process = await bench.process({ idle: true });
+    await process.runner.run(await bench.accept(process));
+    const unread = await bench.accept(process);
+    const id = await bench.accept(process);
+    const controller = new AbortController();
+    const pages = process.reader.pages(id, 1, controller.signal);
+    expect((await pages.next()).value).toEqual([
+      { seq: 2, event: 'queued', data: { position: expect.any(Number), eta_seconds: expect.any(Number) } },
+    ]);
+    await process.jobs.cancel(bench.principal, unread);
+    const next = (await pages.next()).value as JobEvent[];
+    expect(next).toEqual([expect.objectContaining({ seq: 3, event: 'queued' })]);
+    await process.runner.run(id);
+    const rest: JobEvent[] = [];
+    for await (const page of pages) rest.push(...page);
+    expect(rest.map((e) => [e.seq, e.event])).toEqual([
+      [4, 'started'],
+      [5, 'done'],
+    ]);
+    expect(await bench.names(unread)).toEqual(['accepted', 'cancelled']);
+  });
+
+  it('knows which positions can be resumed', async () => {
+    const process = await bench.process({ idle: true });
+    const id = await bench.accept(process);
+    expect(await process.reader.check(id, 99)).toBe(true);
+    await process.runner.run(id);
+    expect(await process.reader.check(id, 2)).toBe(true);
+    expect(await process.reader.check(id, 3)).toBe(false);
+    await expect(process.reader.check(id, 4)).rejects.toMatchObject({ code: 'invalid' });
+    await bench.database.client.query(sql`DELETE FROM job_events WHERE job_id = ${id}::uuid AND seq < 3`);
+    await expect(process.reader.check(id, 1)).rejects.toMatchObject({ code: 'gone', jobId: id });
+    expect(await process.reader.check(id, 2)).toBe(true);
+    await bench.database.client.query(sql`DELETE FROM job_events WHERE job_id = ${id}::uuid`);
+    await expect(process.reader.check(id, 0)).rejects.toMatchObject({ code: 'gone' });
+    expect(await process.reader.check(id, 3)).toBe(false);
+  });
+
+  it('ends when its signal aborts', async () => {
+    const process = await bench.process({ idle: true });
+    const id = await bench.accept(process);
+    const controller = new AbortController();
+    const reading = read(process, id, 1, controller.signal);
+    controller.abort();
+    expect(await reading).toEqual([]);
+  });
+
+  it('waits for the end of a job no longer than it was asked to', async () => {
+    const process = await bench.process({ idle: true });
+    const id = await bench.accept(process);
+    expect(await process.jobs.finished(id, 50, new AbortController().signal)).toBeUndefined();
+    const controller = new AbortController();
+    const waiting = process.jobs.finished(id, 600_000, controller.signal);
+    controller.abort();
+    expect(await waiting).toBeUndefined();
+  });
+});
+
+describeDatabases('Retention', (kind) => {
+  it('deletes events of jobs that ended long ago, then the jobs, and nothing younger or open', async () => {
+    const bench = await JobsBench.open(kind);
+    try {
+      const process = await bench.process({ idle: true });
+      const [oldest, old, young, open] = [
+        await bench.accept(process),
+        await bench.accept(process),
+        await bench.accept(process),
+        await bench.accept(process),
+      ];
+      for (const [id, days] of [
+        [oldest, 31],
+        [old, 8],
+        [young, 6],
+      ] as const) {
+        await process.runner.run(id);
+        await bench.database.client.query(sql`UPDATE jobs SET finished_at = now() - ${days} * interval '1 day' WHERE id = ${id}::uuid`);
+      }
+      await bench.database.client.query(sql`UPDATE jobs SET created_at = now() - interval '400 days' WHERE id = ${open}::uuid`);
+      await process.retention.purge();
+      await expect(bench.job(oldest)).rejects.toThrow('No job');
+      expect(await bench.job(old)).toMatchObject({ status: 'succeeded', lastSeq: 3 });
+      expect(await bench.events(old)).toEqual([]);
+      expect(await bench.names(young)).toEqual(['accepted', 'started', 'done']);
+      expect(await bench.names(open)).toEqual(['accepted']);
+      await expect(process.reader.check(old, 1)).rejects.toMatchObject({ code: 'gone' });
+      expect(await countRows(bench.database.client, 'jobs')).toBe(3);
+    } finally {
+      await bench.close();
+    }
+  });
+});
