@@ -5,13 +5,14 @@ import { PostgresModule } from '@backing/postgres';
 import { AuthModule } from '@features/auth';
 import { AppConfig } from '@kernel/config';
 import { AuthApiModule } from './auth/auth-api.module';
+import { ChatApiModule } from './chat/chat-api.module';
 import { JobsApiModule } from './jobs/jobs-api.module';
 import { RequestGuard } from './http/request.guard';
 import { ModelsApiModule } from './models/models-api.module';
 
 /** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
 @Module({
-  imports: [PostgresModule, MemoryModule, AuthModule, AuthApiModule, ModelsApiModule, JobsApiModule],
+  imports: [PostgresModule, MemoryModule, AuthModule, AuthApiModule, ModelsApiModule, JobsApiModule, ChatApiModule],
   providers: [RequestGuard],
 })
 export class ApiModule {

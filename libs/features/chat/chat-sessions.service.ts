@@ -38,10 +38,10 @@ export class ChatSessions {
     return this.repository.list(principal, page);
   }
 
-  /** `version` is the one that the caller has seen (`If-Match`); undefined: any. */
-  async change(principal: Principal, id: string, fields: Partial<SessionFields>, version?: number): Promise<ChatSession> {
+  /** `versions` are those that the caller accepts (`If-Match`); undefined: any. */
+  async change(principal: Principal, id: string, fields: Partial<SessionFields>, versions?: number[]): Promise<ChatSession> {
     const session = await this.own(principal, id);
-    assertVersion(session, version);
+    assertVersion(session, versions);
     await this.assertKnown(principal, fields);
     const changed = await this.repository.update(session, { ...session, ...fields });
     if (changed === undefined) throw changedMeanwhile();
@@ -49,9 +49,9 @@ export class ChatSessions {
   }
 
   /** Its answers stop, then it goes with all its messages. */
-  async delete(principal: Principal, id: string, version?: number): Promise<void> {
+  async delete(principal: Principal, id: string, versions?: number[]): Promise<void> {
     const session = await this.own(principal, id);
-    assertVersion(session, version);
+    assertVersion(session, versions);
     await this.jobs.cancelSubject(session.id);
     await this.repository.delete(session.id);
     // A question that came in between has lost its session; its job must not go on.
@@ -73,8 +73,8 @@ export class ChatSessions {
   }
 }
 
-function assertVersion(session: ChatSession, version: number | undefined): void {
-  if (version !== undefined && version !== session.version) throw changedMeanwhile();
+function assertVersion(session: ChatSession, versions: number[] | undefined): void {
+  if (versions !== undefined && !versions.includes(session.version)) throw changedMeanwhile();
 }
 
 function changedMeanwhile(): AppError {

@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+import { ChatModule } from '@features/chat';
+import { JobsModule } from '@features/jobs';
+import { JobsApiModule } from '../jobs/jobs-api.module';
+import { ChatMessagesController } from './chat-messages.controller';
+import { ChatSessionsController } from './chat-sessions.controller';
+
+/** The HTTP edge of chat. */
+@Module({ imports: [ChatModule, JobsModule, JobsApiModule], controllers: [ChatSessionsController, ChatMessagesController] })
+export class ChatApiModule {}
