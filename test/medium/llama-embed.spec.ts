@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { LlamaCppRuntime } from '@backing/llama-cpp';
-import { EMBEDDING, describeModels, openRuntime } from '../support/models';
+import { LlamaCppClient, type LlamaCppRuntime } from '@backing/llama-cpp';
+import { CHAT, EMBEDDING, chatFile, describeModels, embeddingFile, modelSettings, openRuntime } from '../support/models';
 
 const never = new AbortController().signal;
 const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, index) => sum + value * (b[index] ?? NaN), 0);
@@ -73,6 +73,17 @@ describeModels('embeddings of the built-in runtime', () => {
     const running = runtime.embed({ model: EMBEDDING, texts, input: 'document', signal: abort.signal, onTokens });
     await expect(running).rejects.toMatchObject({ code: 'cancelled' });
     expect(runtime.activity(EMBEDDING)).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  it('counts a long text in parts as it would count the whole', async () => {
+    const text = "The pump (no. 4711) can't lift 40.5 kg, so  two people\t-- or 3 --\ncarry it; 日本語の文。 Ünlü 🦊 words. ".repeat(400);
+    const client = new LlamaCppClient(modelSettings());
+    const ascii = text.replace(/[^\x00-\x7f]/g, '').toLowerCase();
+    const whole = (await client.loadModel(embeddingFile)).tokenize(ascii, false).length;
+    expect(await count(ascii)).toBe(whole);
+    const bytePairs = (await client.loadModel(chatFile)).tokenize(text, false).length;
+    expect(await runtime.countTokens(CHAT, [text], never)).toEqual([bytePairs]);
+    await client.close();
   });
 
   it('counts 100 pages in little time and lets other work go on', async () => {

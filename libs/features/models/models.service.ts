@@ -156,7 +156,9 @@ export class Models {
     try {
       await this.usage.add(account, entry);
     } catch (error) {
-      this.logger.error({ msg: 'A usage row could not be written', ...entry, jobId: account.jobId, err: error });
+const { operation, model, inputTokens, outputTokens } = entry;
+      const lost = `${operation} ${model}, job ${account.jobId ?? 'none'}, ${inputTokens} + ${outputTokens} tokens`;
+      this.logger.error(`A usage row could not be written (${lost}): ${(error as Error).message}`);
     }
   }
 }
