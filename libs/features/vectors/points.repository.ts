@@ -90,6 +90,10 @@ export class PointsRepository {
     return rows[0] ?? { chunks: 0, lexemes: 0 };
   }
 
+  async deleteVersion(connection: Queryable, documentId: string, version: number): Promise<void> {
+    await connection.query(sql`DELETE FROM points WHERE document_id = ${documentId} AND document_version = ${version}`);
+  }
+
   /** Points that no search may ever show again. */
   async dead(limit: number): Promise<DeadPoint[]> {
     const rows = await this.postgres.query<DeadRow>(

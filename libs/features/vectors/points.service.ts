@@ -3,7 +3,7 @@ import type { Queryable } from '@backing/postgres';
 import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
 import { v5 } from 'uuid';
 import { PointsRepository, type DocumentPoint, type PointOwner } from './points.repository';
-import { analyse } from './text/analyse';
+import { analyse, FALLBACK_LANGUAGE } from './text/analyse';
 import { tsvector } from './text/tsvector';
 
 /** Rows of one transaction. */
@@ -45,6 +45,11 @@ export class Points {
     );
   }
 
+  /** Takes the points of a version that nobody has seen out of the ledger. */
+  forget(connection: Queryable, documentId: string, version: number): Promise<void> {
+    return this.repository.deleteVersion(connection, documentId, version);
+  }
+
   totals(connection: Queryable, documentId: string, version: number): Promise<{ chunks: number; lexemes: number }> {
     return this.repository.totals(connection, documentId, version);
   }
@@ -73,6 +78,6 @@ export function physicalId(space: EmbeddingSpace, id: string): string {
 }
 
 function derived(space: EmbeddingSpace, point: NewPoint): DocumentPoint {
-  const lexemes = analyse(point.heading === null ? point.text : `${point.heading}\n${point.text}`, point.language);
+  const lexemes = analyse(point.heading === null ? point.text : `${point.heading}\n${point.text}`, point.language ?? FALLBACK_LANGUAGE);
   return { ...point, physicalId: physicalId(space, point.id), lexemes: tsvector(lexemes), lexemeCount: lexemes.length };
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { join, PostgresClient, sql, type Sql } from '@backing/postgres';
 import type { Passage } from './passage';
+import { FALLBACK_LANGUAGE } from './text/analyse';
 import type { Term } from './text/question';
 import { anyOf } from './text/tsvector';
 import { vectorOf } from './vector-bytes';
@@ -53,7 +54,8 @@ export class SearchRepository {
   /** Languages of the documents that can be found. */
   async languages(collectionIds: string[]): Promise<string[]> {
     const rows = await this.postgres.query<{ language: string }>(
-      sql`SELECT DISTINCT language FROM documents WHERE collection_id = ANY(${collectionIds}::uuid[]) AND visible_version IS NOT NULL AND language IS NOT NULL`,
+      sql`SELECT DISTINCT coalesce(language, ${FALLBACK_LANGUAGE}) AS language FROM documents
+          WHERE collection_id = ANY(${collectionIds}::uuid[]) AND visible_version IS NOT NULL`,
     );
     return rows.map((row) => row.language);
   }

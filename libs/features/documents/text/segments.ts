@@ -7,9 +7,9 @@ export interface Segment {
 }
 
 /** Characters from which the next blank line ends a segment, and those after which any line end, and then any character, does. */
-const SHORT = 4_096;
-const LONG = 12_288;
-const LONGEST = 16_384;
+const SHORT = 2_048;
+const LONG = 6_144;
+const LONGEST = 8_192;
 const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/u;
 
 /**

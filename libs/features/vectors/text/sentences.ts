@@ -4,6 +4,7 @@ export interface Span {
   end: number;
 }
 
+const SEGMENTER = new Intl.Segmenter('en', { granularity: 'sentence' });
 const BLANK = /^\s*$/u;
 const FENCE = /^ {0,3}(?:`{3,}|~{3,})/u;
 const HEADING = /^ {0,3}#{1,6}(?:\s|$)/u;
@@ -83,8 +84,7 @@ function proseSentences(text: string, block: Block): Span[] {
   const prose = text.slice(block.start, block.end).replace(/[\r\n\u0085\u2028\u2029]/gu, ' ');
   const spans: Span[] = [];
   let start = 0;
-  const segmenter = new Intl.Segmenter(undefined, { granularity: 'sentence' });
-  for (const { segment, index } of segmenter.segment(prose)) {
+  for (const { segment, index } of SEGMENTER.segment(prose)) {
     const end = index + segment.length;
     if (end < prose.length && goesOn(prose.slice(Math.max(start, end - 24), end), prose.slice(end, end + 12))) continue;
     pushTrimmed(spans, text, block.start + start, block.start + end);

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { PostgresClient } from '@backing/postgres';
+import { Jobs } from '@features/jobs';
+import { AppError } from '@kernel/errors';
+import { CitationsRepository } from './citations.repository';
+import { DocumentSweep } from './document-sweep.service';
+import { DocumentsRepository } from './documents.repository';
+
+/** Deletes documents everywhere. */
+@Injectable()
+export class DocumentRemoval {
+  constructor(
+    private readonly repository: DocumentsRepository,
+    private readonly citations: CitationsRepository,
+    private readonly jobs: Jobs,
+    private readonly sweep: DocumentSweep,
+    private readonly postgres: PostgresClient,
+  ) {}
+
+  /**
+   * Answers once the document's row is gone: from then on no search shows it, whatever a store still holds. Its jobs end first, so that none
+   * of them writes any more; vectors, text and original follow in the background. Errors: `not_found`.
+   */
+  async remove(workspaceId: string, id: string): Promise<void> {
+    if ((await this.repository.find(workspaceId, id)) === undefined) throw AppError.notFound('The document');
+    await this.jobs.cancelSubject(id);
+    const removed = await this.postgres.transaction(async (connection) => {
+      await this.citations.forget(connection, workspaceId, id);
+      return this.repository.remove(connection, workspaceId, id);
+    });
+    void this.sweep.document(id);
+    if (!removed) throw AppError.notFound('The document');
+  }
+}

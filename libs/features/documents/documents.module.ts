@@ -1,0 +1,44 @@
+import { Module } from '@nestjs/common';
+import { BlobsModule, FileBlobs } from '@backing/blobs';
+import { PostgresBlobs, PostgresModule } from '@backing/postgres';
+import { DeclaredJobs, JobsModule } from '@features/jobs';
+import { ModelsModule } from '@features/models';
+import { VectorsModule } from '@features/vectors';
+import { Blobs } from '@kernel/blobs';
+import { AppConfig } from '@kernel/config';
+import { CitationsRepository } from './citations.repository';
+import { DocumentIntake } from './document-intake.service';
+import { DocumentRemoval } from './document-removal.service';
+import { DocumentSweep } from './document-sweep.service';
+import { DocumentTries } from './document-tries.service';
+import { ingestDocument } from './documents.jobs';
+import { DocumentsRepository } from './documents.repository';
+import { Documents } from './documents.service';
+import { IngestPlanner } from './ingest-planner.service';
+import { IngestWriter } from './ingest-writer.service';
+import { IngestHandler } from './ingest.handler';
+
+/** Documents: taking them in, reading them in the background, showing and deleting them. */
+@Module({
+  imports: [BlobsModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
+  providers: [
+    {
+      provide: Blobs,
+      inject: [AppConfig, FileBlobs, PostgresBlobs],
+      useFactory: (config: AppConfig, files: FileBlobs, rows: PostgresBlobs): Blobs => (config.blobs.driver === 'files' ? files : rows),
+    },
+    { provide: DeclaredJobs, useFactory: () => new DeclaredJobs(ingestDocument) },
+    CitationsRepository,
+    DocumentIntake,
+    DocumentRemoval,
+    Documents,
+    DocumentsRepository,
+    DocumentSweep,
+    DocumentTries,
+    IngestHandler,
+    IngestPlanner,
+    IngestWriter,
+  ],
+  exports: [DocumentIntake, DocumentRemoval, Documents, DocumentSweep],
+})
+export class DocumentsModule {}
