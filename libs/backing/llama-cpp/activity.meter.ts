@@ -15,7 +15,7 @@ export class ActivityMeter {
   private queued = 0;
   private done: Work[] = [];
 
-  /** Counts a call as waiting; the answered function counts it as running; the function that answers ends it. */
+  /** Counts a call as waiting, from `start` on as running, and no more after `end`. */
   enter(): { start(): void; end(): void } {
     let state: 'queued' | 'running' | 'ended' = 'queued';
     this.queued += 1;
