@@ -156,7 +156,7 @@ export class Models {
     try {
       await this.usage.add(account, entry);
     } catch (error) {
-const { operation, model, inputTokens, outputTokens } = entry;
+      const { operation, model, inputTokens, outputTokens } = entry;
       const lost = `${operation} ${model}, job ${account.jobId ?? 'none'}, ${inputTokens} + ${outputTokens} tokens`;
       this.logger.error(`A usage row could not be written (${lost}): ${(error as Error).message}`);
     }
