@@ -80,7 +80,7 @@ export function focusOf(text: string, language: string): Term[] {
   return language === 'en' ? englishFocus(text) : [];
 }
 
-/** The run just before the last topic particle: `…の電話番号は` asks for a telephone number. */
+/** The run just before the last topic particle: `…の閲覧料金は` asks for a fee. */
 function spacelessFocus(text: string, language: string): Term[] {
   const topics = [...text.matchAll(/(?<run>\p{Script=Han}{2,}|[\p{Script=Katakana}ー]{2,})(?=[はをが])/gu)];
   const topic = topics.at(-1)?.groups?.run;
@@ -98,6 +98,8 @@ const EN_ASKED =
 const EN_SUBJECT = /\b(?:what|how \w+)(?:'s|\s+(?:is|are|was|were))\s+(?:the|a|an|my|our|your|its|their)\s+(?<phrase>[^?.,;]+)/iu;
 const EN_END =
   /\b(?:of|for|on|in|at|to|from|with|by|about|when|if|while|after|before|do|does|did|is|are|was|were|be|has|have|had|can|could|may|might|must|should|will|would|shall|the|a|an|i|you|we|they|it|he|she|my|our|your|their|that|who|which|per|than|open)\b/iu;
+const EN_ARTICLE = /^(?:the|a|an|my|our|your|their)$/iu;
+const EN_PREPOSITION = /^(?:of|for|on|in|at|to|from|with|by|about|when|if|while|after|before|than|per|open)$/iu;
 
 function englishFocus(text: string): Term[] {
   const asked = EN_ASKED.exec(text)?.groups?.phrase;
@@ -107,8 +109,8 @@ function englishFocus(text: string): Term[] {
   const content = terms(phrase.slice(0, end?.index), 'en').filter((term) => !term.stop);
   const named = content.filter((term) => !term.light && !term.name);
   if (asked === undefined) return named;
-  // Before an auxiliary the last noun is the head; before an article the verb came last: "which yard built the …".
-  const verbLast = end !== null && /^(?:the|a|an|my|our|your|their)$/iu.test(end[0]);
-  const head = verbLast ? content[0] : content.at(-1);
+  // Before an article the verb came last ("which yard built the …"), before an auxiliary the noun ("what rent does …"); else it is unclear.
+  if (end === null || EN_PREPOSITION.test(end[0])) return named;
+  const head = EN_ARTICLE.test(end[0]) ? content[0] : content.at(-1);
   return head !== undefined && named.includes(head) ? [head] : [];
 }

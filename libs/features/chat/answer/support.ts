@@ -40,7 +40,7 @@ export function supportOf(sentence: string, language: string, units: EvidenceUni
   let best: { support: Support; share: number } | undefined;
   for (const window of windows(units, rule.reach)) {
     const share = shareOf(words, exact, window);
-    if (share < rule.words || denial(textOf(window), language) !== denies) continue;
+    if (share < rule.words || denial(textOf(window), language) !== denies || !isTight(words, exact, window, share)) continue;
     if (best === undefined || share > best.share) best = { support: { units: window }, share };
   }
   return best?.support;
@@ -55,6 +55,12 @@ function shareOf(words: Term[], exact: Term[], window: EvidenceUnit[]): number {
   for (const term of exact) if (!held(term, SAME_NAME, term.number === null ? named : sets)) return 0;
   if (words.length === 0) return 1;
   return words.filter((term) => held(term, SAME_WORD, sets)).length / words.length;
+}
+
+/** Every unit at the edge adds something; else a neighbour's denial would count for a sentence that it has nothing to do with. */
+function isTight(words: Term[], exact: Term[], window: EvidenceUnit[], share: number): boolean {
+  if (window.length === 1) return true;
+  return shareOf(words, exact, window.slice(1)) < share && shareOf(words, exact, window.slice(0, -1)) < share;
 }
 
 function* windows(units: EvidenceUnit[], reach: number): Generator<EvidenceUnit[]> {

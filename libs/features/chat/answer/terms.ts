@@ -57,7 +57,7 @@ function spaceless(run: string): Term {
 
 function wordTerm(word: string, language: string, opening: boolean): Term {
   const digits = /\p{N}/u.test(word);
-  // A code such as `KB-2` is one word; the analyser would take it apart.
+  // A code such as `XY-7` is one word; the analyser would take it apart.
   const text = digits ? word.toLowerCase() : (analyse(word, UNSTEMMED)[0]?.text ?? word.toLowerCase());
   const lexeme = digits ? text : analyse(word, language)[0]?.text;
   const number = numeralOf(text);
