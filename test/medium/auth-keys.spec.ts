@@ -98,8 +98,12 @@ describeDatabases('API keys', (kind) => {
   it('are refused once deleted, at once; only the owner can delete or see them', async () => {
     const { key, secret } = await create(admin, ['chat']);
     await authenticator.authenticate(secret);
-    expect(await codeOf(keys.revoke(bob, key.id))).toBe('not_found');
-    expect((await keys.list(bob, page)).data).toEqual([]);
+    const colleague: Principal = { ...bob, workspaceId: admin.workspaceId };
+    const elsewhere: Principal = { ...admin, workspaceId: bob.workspaceId };
+    for (const other of [bob, colleague, elsewhere]) {
+      expect(await codeOf(keys.revoke(other, key.id))).toBe('not_found');
+      expect((await keys.list(other, page)).data).toEqual([]);
+    }
     expect((await keys.list(admin, page)).data).toEqual([key]);
     await keys.revoke(admin, key.id);
     expect(await codeOf(authenticator.authenticate(secret))).toBe('unauthenticated');

@@ -12,9 +12,11 @@ type Identity = Awaited<ReturnType<typeof openIdentity>>;
 type Module = Awaited<ReturnType<Identity['process']>>;
 
 /** A token made by hand, so that every part of it can be wrong. */
-function forged(header: object, payload: object, secret = SECRET): string {
+function forged(header: { alg: string }, payload: object, secret = SECRET): string {
   const body = [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${body}.${createHmac('sha256', secret).update(body).digest('base64url')}`;
+  return `${body}.${createHmac(header.alg === 'HS512' ? 'sha512' : 'sha256', secret)
+    .update(body)
+    .digest('base64url')}`;
 }
 
 describeDatabases('Logins', (kind) => {
