@@ -78,7 +78,7 @@ describeDatabases('Cancelling a job', (kind) => {
   });
 
   it('that another process runs is noticed there by the heartbeat', async () => {
-    const runs = await bench.process();
+    const runs = await bench.process({ timing: { leaseMs: 600_000 } });
     const asks = await bench.process({ idle: true });
     const started = gate();
     const reason = gate<unknown>();
@@ -88,7 +88,6 @@ describeDatabases('Cancelling a job', (kind) => {
       return {};
     };
     const id = await bench.accept(asks);
-    await runs.runner.run(v7());
     runs.jobs.wake();
     await Promise.race([started.opened, runs.runner.run(id)]);
     await asks.jobs.cancel(bench.principal, id);

@@ -149,6 +149,18 @@ describeDatabases('A job', (kind) => {
     await process.jobs.cancel(bench.principal, id);
   });
 
+  it('keeps its result when the database is away for a moment at the end', async () => {
+    const process = await bench.process();
+    const away = jest
+      .spyOn(process.settlement, 'finish')
+      .mockRejectedValueOnce(new AppError('unavailable', 'The database does not answer.'));
+    process.handler.work = async () => ({ kept: true });
+    const id = await bench.accept(process);
+    expect(await bench.ended(process, id)).toMatchObject({ status: 'succeeded', attempt: 1, result: { kept: true } });
+    expect(away).toHaveBeenCalledTimes(2);
+    expect(process.handler.attempts).toHaveLength(1);
+  });
+
   it('takes effect with the statement that accepts it, or not at all', async () => {
     const process = await bench.process({ idle: true });
     const { workspaceId } = bench;

@@ -19,7 +19,7 @@ export class JobHeartbeat {
     let provenAt = performance.now();
     let asking = false;
     const beat = async (): Promise<void> => {
-      if (performance.now() - provenAt > this.timing.leaseMs) controller.abort(new LeaseLost());
+      if (performance.now() - provenAt >= this.timing.leaseMs) controller.abort(new LeaseLost());
       if (asking) return;
       asking = true;
       const askedAt = performance.now();

@@ -59,7 +59,9 @@ export class JobRunner {
     const stopped = Promise.allSettled(runs.map((run) => run.done));
     await Promise.race([stopped, delay(this.timing.drainMs, undefined, { signal: timeout.signal }).catch(() => undefined)]);
     timeout.abort();
-    for (const run of runs) if (this.runs.has(run)) await this.attempts.handBack(run.job);
+    const stubborn = runs.filter((run) => this.runs.has(run));
+    // What cannot be handed back now is found by the next process: its lease is in this one's name.
+    await Promise.allSettled(stubborn.map((run) => this.attempts.handBack(run.job)));
   }
 
   private async execute(job: StoredJob, controller: AbortController): Promise<void> {

@@ -13,7 +13,7 @@ export class JobTiming {
   /** After this long without an outbox row a queued job counts as lost on its way. */
   readonly redispatchMs: number = 5_000;
   /** How long running handlers get to stop when the process shuts down. */
-  readonly drainMs: number = 8_000;
+  readonly drainMs: number = 3_000;
   /** How often a reader looks into the log without being woken. */
   readonly readPollMs: number = 250;
   /** The least time between two `queued` events of a job. */

@@ -1,0 +1,110 @@
+import { AppError } from '@kernel/errors';
+import type { JobMessage, JobTransport } from '@kernel/jobs';
+import type { JobOutboxRepository, OutboxRow } from './job-outbox.repository';
+import { JobTiming } from './job-timing.entity';
+import { OutboxRelay } from './outbox-relay.service';
+
+/** An outbox in memory whose database may be away, and a transport that may refuse or hang. */
+class Bench {
+  rows: OutboxRow[] = [];
+  released: string[] = [];
+  published: string[] = [];
+  claims = 0;
+  inClaim = 0;
+  mostInClaim = 0;
+  databaseAway = false;
+  publish: (message: JobMessage) => Promise<void> = async () => undefined;
+
+  readonly relay = new OutboxRelay(
+    {
+      claim: async () => {
+        this.claims += 1;
+        this.inClaim += 1;
+        this.mostInClaim = Math.max(this.mostInClaim, this.inClaim);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        this.inClaim -= 1;
+        if (this.databaseAway) throw new AppError('unavailable', 'The database does not answer.');
+        return this.rows.slice(0, 32);
+      },
+      delete: async (ids: string[]) => {
+        this.rows = this.rows.filter((row) => !ids.includes(row.id));
+      },
+      release: async (ids: string[]) => {
+        this.released.push(...ids);
+      },
+    } as unknown as JobOutboxRepository,
+    {
+      publish: async (message) => {
+        await this.publish(message);
+        this.published.push(message.job_id);
+      },
+    } satisfies JobTransport,
+    new JobTiming(),
+  );
+
+  add(...jobs: string[]): void {
+    this.rows.push(...jobs.map((jobId) => ({ id: `row-${jobId}`, jobId, kind: 'test.work' })));
+  }
+}
+
+describe('OutboxRelay', () => {
+  let bench: Bench;
+  beforeEach(() => {
+    jest.useFakeTimers();
+    bench = new Bench();
+    Object.defineProperty(bench.relay, 'logger', { value: { warn: jest.fn() } });
+  });
+  afterEach(async () => {
+    bench.databaseAway = false;
+    const stopping = bench.relay.stop();
+    await jest.advanceTimersByTimeAsync(20_000);
+    await stopping;
+    jest.useRealTimers();
+  });
+
+  it('publishes what is there, in batches, deletes it, and then looks once a second', async () => {
+    bench.add(...Array.from({ length: 70 }, (_, n) => String(n)));
+    bench.relay.start();
+    await jest.advanceTimersByTimeAsync(20);
+    expect(bench.published).toEqual(Array.from({ length: 70 }, (_, n) => String(n)));
+    expect(bench.rows).toEqual([]);
+    expect(bench.claims).toBe(3);
+    await jest.advanceTimersByTimeAsync(3_100);
+    expect(bench.claims).toBe(6);
+  });
+
+  it('looks at once when woken, also when the word comes while it looks, and never twice at a time', async () => {
+    bench.relay.start();
+    await jest.advanceTimersByTimeAsync(1);
+    bench.add('a');
+    bench.relay.wake();
+    await jest.advanceTimersByTimeAsync(20);
+    expect(bench.published).toEqual(['a']);
+    for (let n = 0; n < 50; n += 1) bench.relay.wake();
+    await jest.advanceTimersByTimeAsync(20);
+    expect(bench.mostInClaim).toBe(1);
+  });
+
+  it('survives an outage of the database, ever slower, and goes on after it', async () => {
+    bench.databaseAway = true;
+    bench.add('a');
+    bench.relay.start();
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(bench.claims).toBeGreaterThan(4);
+    expect(bench.claims).toBeLessThan(12);
+    bench.databaseAway = false;
+    await jest.advanceTimersByTimeAsync(10_100);
+    expect(bench.published).toEqual(['a']);
+  });
+
+  it('gives a message that hangs or fails back after its deadline and carries the others', async () => {
+    bench.publish = ({ job_id }) =>
+      job_id === 'hangs' ? new Promise(() => undefined) : job_id === 'fails' ? Promise.reject(new Error('no')) : Promise.resolve();
+    bench.add('hangs', 'fails', 'goes');
+    bench.relay.start();
+    await jest.advanceTimersByTimeAsync(5_100);
+    expect(bench.published).toEqual(['goes']);
+    expect(bench.released).toEqual(['row-hangs', 'row-fails']);
+    expect(bench.rows.map((row) => row.jobId)).toEqual(['hangs', 'fails']);
+  });
+});
