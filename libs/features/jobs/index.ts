@@ -15,16 +15,8 @@ export { JobSignals } from './job-signals.service';
 export { JobSweep } from './job-sweep.service';
 export { JobTiming } from './job-timing.entity';
 export { JobWork } from './job-work.service';
-export type { StoredJob } from './job.entity';
-export {
-  JobHandler,
-  type HandlerEvent,
-  type JobContext,
-  type JobFailure,
-  type JobOutcome,
-  type JobProgress,
-  type SettledJob,
-} from './job.handler';
+export type { StoredJob, JobFailure, JobProgress } from './job.entity';
+export { JobHandler, type HandlerEvent, type JobContext, type JobOutcome, type SettledJob } from './job.handler';
 export { JobsModule } from './jobs.module';
 export { JobsRepository, type JobFilter, type QueuePosition } from './jobs.repository';
 export { Jobs } from './jobs.service';

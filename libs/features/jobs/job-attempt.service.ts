@@ -3,8 +3,8 @@ import type { JobEventName } from '@kernel/jobs';
 import type { JobLeaseRepository } from './job-lease.repository';
 import type { JobLogRepository } from './job-log.repository';
 import type { JobSignals } from './job-signals.service';
-import type { StoredJob } from './job.entity';
-import type { HandlerEvent, JobContext, JobProgress } from './job.handler';
+import type { StoredJob, JobProgress } from './job.entity';
+import type { HandlerEvent, JobContext } from './job.handler';
 import { LeaseLost } from './lease-lost';
 
 /** What an attempt writes through. */

@@ -1,5 +1,5 @@
 import { AppError } from '@kernel/errors';
-import type { JobFailure } from './job.handler';
+import type { JobFailure } from './job.entity';
 
 export const jobCancelled = (): AppError => new AppError('cancelled', 'The job was cancelled.');
 

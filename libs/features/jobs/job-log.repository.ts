@@ -1,7 +1,7 @@
+import type { JobProgress } from './job.entity';
 import { Injectable } from '@nestjs/common';
 import { PostgresClient, sql, type Queryable } from '@backing/postgres';
 import type { JobEventName, JobStatus } from '@kernel/jobs';
-import type { JobProgress } from './job.handler';
 
 /** One line of a job's log. */
 export interface JobEvent {

@@ -1,6 +1,19 @@
 import { raw } from '@backing/postgres';
+import type { ErrorCode } from '@kernel/errors';
 import type { JobStatus } from '@kernel/jobs';
-import type { JobFailure, JobProgress } from './job.handler';
+
+export interface JobProgress {
+  done: number;
+  total: number;
+  unit: string;
+  message: string;
+}
+
+export interface JobFailure {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+}
 
 /** A row of `jobs`. */
 export interface StoredJob {

@@ -1,24 +1,10 @@
 import type { Queryable } from '@backing/postgres';
-import type { ErrorCode } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
 import type { JobContract } from '@kernel/jobs';
-import type { StoredJob } from './job.entity';
+import type { JobFailure, JobProgress, StoredJob } from './job.entity';
 
 /** The events that a handler may write; the others belong to the runner. */
 export type HandlerEvent = 'progress' | 'citations' | 'reasoning' | 'delta' | 'tool_call' | 'tool_result' | 'approval';
-
-export interface JobProgress {
-  done: number;
-  total: number;
-  unit: string;
-  message: string;
-}
-
-export interface JobFailure {
-  code: ErrorCode;
-  message: string;
-  retryable: boolean;
-}
 
 /** What one attempt of a job sees and may do. Every write is fenced: it rejects once the lease is lost or the job has ended. */
 export interface JobContext<Payload> {

@@ -3,8 +3,7 @@ import { PostgresClient, empty, pageConditions, pageOf, pageOrder, sql, type Que
 import type { Principal } from '@kernel/identity';
 import { TERMINAL_STATUSES, type JobEventName, type JobStatus } from '@kernel/jobs';
 import type { Page, PageQuery } from '@kernel/paging';
-import { JOB_COLUMNS, type StoredJob } from './job.entity';
-import type { JobFailure } from './job.handler';
+import { JOB_COLUMNS, type StoredJob, type JobFailure } from './job.entity';
 
 export interface JobFilter {
   kind?: string;
