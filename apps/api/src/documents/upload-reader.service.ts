@@ -1,0 +1,112 @@
+import { finished } from 'node:stream/promises';
+import type {} from '@fastify/multipart';
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { DocumentIntake, type ReceivedContent } from '@features/documents';
+import { AppConfig } from '@kernel/config';
+import { AppError } from '@kernel/errors';
+import type { FastifyRequest } from 'fastify';
+import { checkText } from '../http/json-body';
+import { ValidationPipe } from '../http/validation.pipe';
+import { uploadFields, type UploadFields } from './documents.schema';
+
+const LONGEST_NAME = 255;
+/** How long the rest of a refused upload is read, so that its sender hears why. */
+const LINGER_MS = 10_000;
+const LIMITS = {
+  files: 1,
+  fields: 8,
+  parts: 9,
+  fieldSize: 65_536,
+  fieldNameSize: 100,
+  headerPairs: 20,
+  fileSize: Number.POSITIVE_INFINITY,
+};
+
+export interface Upload {
+  content: ReceivedContent;
+  name: string;
+  fields: UploadFields;
+}
+
+/** Reads a multipart upload: the file goes straight into the store, the fields may stand before or after it. What is refused leaves nothing. */
+@Injectable()
+export class UploadReader {
+  private readonly pipe = new ValidationPipe();
+
+  constructor(
+    host: HttpAdapterHost<FastifyAdapter>,
+    private readonly intake: DocumentIntake,
+    private readonly config: AppConfig,
+  ) {
+    host.httpAdapter.useMultipart();
+  }
+
+  async read(request: FastifyRequest): Promise<Upload> {
+    const found: { content?: ReceivedContent; name?: string } = {};
+    try {
+      const fields = await this.parts(request, found);
+      if (found.content === undefined) throw AppError.field('invalid', 'file', 'a file is required.');
+      return { content: found.content, name: found.name ?? 'document', fields: await this.valid(fields) };
+    } catch (error) {
+      if (found.content !== undefined) await this.intake.discard(found.content);
+      await drain(request);
+      throw translated(error);
+    }
+  }
+
+  private async parts(request: FastifyRequest, found: { content?: ReceivedContent; name?: string }): Promise<Record<string, string>> {
+    const fields: Record<string, string> = {};
+    for await (const part of request.parts({ limits: LIMITS })) {
+      if (part.type === 'file') {
+        if (part.fieldname !== 'file') throw AppError.field('invalid', part.fieldname, 'is not a known field.');
+        found.name = nameOf(part.filename);
+        found.content = await this.intake.receive(part.file, this.config.http.uploadBytes);
+      } else {
+        if (part.valueTruncated || part.fieldnameTruncated)
+          throw AppError.field('too_large', part.fieldname, `is longer than ${LIMITS.fieldSize} bytes.`);
+        if (part.fieldname in fields) throw AppError.field('invalid', part.fieldname, 'is there twice.');
+        fields[part.fieldname] = String(part.value);
+      }
+    }
+    return fields;
+  }
+
+  private async valid(fields: Record<string, string>): Promise<UploadFields> {
+    checkText(fields, '');
+    return this.pipe.transform(fields, { type: 'body', schema: uploadFields }) as Promise<UploadFields>;
+  }
+}
+
+/** The file's own name without folders. */
+function nameOf(filename: string | undefined): string {
+  const name = (filename ?? '').split(/[/\\]/u).at(-1)?.trim() ?? '';
+  checkText(name, 'file');
+  return name === '' ? 'document' : name.slice(0, LONGEST_NAME).toWellFormed();
+}
+
+/** A connection that is closed while its sender still writes would take the answer with it. */
+async function drain(request: FastifyRequest): Promise<void> {
+  const { raw } = request;
+  if (raw.readableEnded || raw.destroyed) return;
+  raw.unpipe();
+  raw.resume();
+  await finished(raw, { writable: false, signal: AbortSignal.timeout(LINGER_MS) }).catch(() => undefined);
+}
+
+/** The multipart parser's own errors: limits are `too_large`, everything else is a malformed body. */
+function translated(error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === 'string' && code.startsWith('FST_') && code.endsWith('_LIMIT')) {
+    return new AppError('invalid', 'The form has more parts than one file and its fields.', { cause: error });
+  }
+  if (
+    (typeof code === 'string' && code.startsWith('FST_')) ||
+    /multipart|unexpected end|part terminated|boundary/iu.test(String(message))
+  ) {
+    return new AppError('invalid', 'The body is not a complete multipart form.', { cause: error });
+  }
+  return error;
+}
