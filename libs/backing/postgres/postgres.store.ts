@@ -22,10 +22,14 @@ export class PgvectorStore extends VectorStore {
 
   async ensureSpace(space: EmbeddingSpace): Promise<void> {
     const table = tableOf(space);
-    await this.postgres.query(
-      sql`CREATE TABLE IF NOT EXISTS ${table} (physical_id uuid PRIMARY KEY, collection_id uuid NOT NULL, embedding vector(${raw(String(space.dimensions))}) NOT NULL)`,
-    );
-    await this.postgres.query(sql`CREATE INDEX IF NOT EXISTS ${raw(`${space.physicalName}_collection`)} ON ${table} (collection_id)`);
+    await this.postgres.transaction(async (connection) => {
+      // Two makers of one table: without the lock PostgreSQL fails the second on its catalogue although it said IF NOT EXISTS.
+      await connection.query(sql`SELECT pg_advisory_xact_lock(hashtextextended(${space.physicalName}, 0))`);
+      await connection.query(
+        sql`CREATE TABLE IF NOT EXISTS ${table} (physical_id uuid PRIMARY KEY, collection_id uuid NOT NULL, embedding vector(${raw(String(space.dimensions))}) NOT NULL)`,
+      );
+      await connection.query(sql`CREATE INDEX IF NOT EXISTS ${raw(`${space.physicalName}_collection`)} ON ${table} (collection_id)`);
+    });
   }
 
   async upsert(space: EmbeddingSpace, vectors: StoredVector[]): Promise<void> {

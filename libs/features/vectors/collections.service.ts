@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isUniqueViolation, type Queryable } from '@backing/postgres';
+import type { Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
@@ -64,13 +64,7 @@ export class Collections {
 
   private async ensure(space: EmbeddingSpace): Promise<void> {
     if (this.ensured.has(space.id)) return;
-    try {
-      await this.store.ensureSpace(space);
-    } catch (error) {
-      // Two makers of one table: PostgreSQL lets the second fail on its catalogue although it said IF NOT EXISTS.
-      if (!isUniqueViolation(error)) throw error;
-      await this.store.ensureSpace(space);
-    }
+    await this.store.ensureSpace(space);
     this.ensured.add(space.id);
   }
 }
