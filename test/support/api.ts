@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DataDirectory } from '@backing/data-directory';
 import { parseConfig, releaseVersion } from '@kernel/config';
+import { AppLog } from '@kernel/log';
 import { createApp } from '../../apps/api/src/configure';
 import { type DatabaseKind, newDatabase } from './databases';
 
@@ -152,7 +153,7 @@ async function run(env: Record<string, string>): Promise<{ app: NestFastifyAppli
   const config = parseConfig(env);
   const directory = DataDirectory.open(config.directory, releaseVersion());
   try {
-    const app = await createApp(config, directory);
+    const app = await createApp(config, directory, new AppLog(config.logLevel));
     await app.listen(0, config.http.host);
     return { app, directory, url: (await app.getUrl()).replace('[::1]', '127.0.0.1') };
   } catch (error) {

@@ -7,13 +7,28 @@ import { AppConfig } from '@kernel/config';
 import { AuthApiModule } from './auth/auth-api.module';
 import { ChatApiModule } from './chat/chat-api.module';
 import { JobsApiModule } from './jobs/jobs-api.module';
+import { DocsApiModule } from './docs/docs-api.module';
+import { DocumentsApiModule } from './documents/documents-api.module';
+import { HealthApiModule } from './health/health-api.module';
 import { RequestGuard } from './http/request.guard';
+import { RouteTable } from './http/route-table';
 import { ModelsApiModule } from './models/models-api.module';
 
 /** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
 @Module({
-  imports: [PostgresModule, MemoryModule, AuthModule, AuthApiModule, ModelsApiModule, JobsApiModule, ChatApiModule],
-  providers: [RequestGuard],
+  imports: [
+    PostgresModule,
+    MemoryModule,
+    AuthModule,
+    HealthApiModule,
+    DocsApiModule,
+    AuthApiModule,
+    ModelsApiModule,
+    JobsApiModule,
+    DocumentsApiModule,
+    ChatApiModule,
+  ],
+  providers: [RequestGuard, RouteTable],
 })
 export class ApiModule {
   /** The settings and the locked data directory are the only things that come from outside the container. */

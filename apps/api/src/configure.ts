@@ -2,23 +2,23 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DataDirectory } from '@backing/data-directory';
 import type { AppConfig } from '@kernel/config';
-import { AppLog } from '@kernel/log';
+import type { AppLog } from '@kernel/log';
 import { ApiModule } from './api.module';
+import { DocsPages } from './docs/docs.service';
+import { openApiDocument } from './docs/openapi-document';
 import { httpAdapter } from './http/http.adapter';
 import { registerHooks } from './http/hooks';
-import { MethodRoutes } from './http/method-routes';
 import { ProblemFilter } from './http/problem.filter';
+import { RouteTable } from './http/route-table';
 import { ValidationPipe } from './http/validation.pipe';
 import { bindJobTransport } from './jobs/bind-transport';
 
 /** The application, initialised and ready to listen; `main.ts` and every test run this one. */
-export async function createApp(config: AppConfig, directory: DataDirectory): Promise<NestFastifyApplication> {
-  const log = new AppLog(config.logLevel);
+export async function createApp(config: AppConfig, directory: DataDirectory, log: AppLog): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(ApiModule.over(config, directory), httpAdapter(config), {
     logger: log,
     bodyParser: false,
     abortOnError: false,
-    forceCloseConnections: true,
   });
   try {
     return await configure(app, config, log);
@@ -31,12 +31,14 @@ export async function createApp(config: AppConfig, directory: DataDirectory): Pr
 
 async function configure(app: NestFastifyApplication, config: AppConfig, log: AppLog): Promise<NestFastifyApplication> {
   const instance = app.getHttpAdapter().getInstance();
-  const methods = new MethodRoutes(instance);
+  const table = app.get(RouteTable);
+  table.watch(instance);
   registerHooks(app, config, log);
   app.useGlobalPipes(new ValidationPipe());
   app.useGlobalFilters(new ProblemFilter());
   await app.init();
   await bindJobTransport(app);
-  methods.complete();
+  table.refuseOtherMethods(instance);
+  app.get(DocsPages).use(() => openApiDocument(app));
   return app;
 }

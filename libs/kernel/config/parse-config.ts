@@ -6,17 +6,23 @@ import { weakness } from './weak-secret';
 
 /** Settings of parts that this release does not have: setting one is a fault, for silence would look like consent. */
 const UNSUPPORTED = [
-  ...['REDIS_URL', 'RABBITMQ_URL', 'NEO4J_URL', 'NEO4J_USER', 'NEO4J_PASSWORD', 'CHROMA_URL', 'QDRANT_URL', 'QDRANT_API_KEY', 'FAISS_URL'],
-  ...[
-    'CONSUL_URL',
-    'CONSUL_TOKEN',
-    'OLLAMA_URL',
-    'MODEL_ALLOW',
-    'MODEL_ALIASES',
-    'EGRESS_ALLOW',
-    'METRICS_PORT',
-    'OTEL_EXPORTER_OTLP_ENDPOINT',
-  ],
+  'REDIS_URL',
+  'RABBITMQ_URL',
+  'NEO4J_URL',
+  'NEO4J_USER',
+  'NEO4J_PASSWORD',
+  'CHROMA_URL',
+  'QDRANT_URL',
+  'QDRANT_API_KEY',
+  'FAISS_URL',
+  'CONSUL_URL',
+  'CONSUL_TOKEN',
+  'OLLAMA_URL',
+  'MODEL_ALLOW',
+  'MODEL_ALIASES',
+  'EGRESS_ALLOW',
+  'METRICS_PORT',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
 ];
 const MEBIBYTE = 1_048_576;
 const GIBIBYTE = 1_073_741_824;

@@ -3,6 +3,15 @@ import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import { loggedFields } from './log-fields';
 
+const FRAMEWORK: ReadonlySet<unknown> = new Set([
+  'InstanceLoader',
+  'NestApplication',
+  'NestFactory',
+  'NestMicroservice',
+  'RouterExplorer',
+  'RoutesResolver',
+]);
+
 /**
  * The process's log: JSON lines on standard output. Inside a request every line carries its `request_id`. Objects are written by an
  * allow-list of fields; texts are written as they are, so they must never hold a body, a query or a token.
@@ -12,7 +21,13 @@ export class AppLog implements LoggerService {
   private readonly logger: Logger;
 
   constructor(level: Level | 'silent', destination?: DestinationStream) {
-    const options = { level, base: null, mixin: () => this.mixin(), timestamp: pino.stdTimeFunctions.isoTime };
+    const options = {
+      level,
+      base: null,
+      formatters: { level: (label: string) => ({ level: label }) },
+      mixin: () => this.mixin(),
+      timestamp: pino.stdTimeFunctions.isoTime,
+    };
     this.logger = destination === undefined ? pino(options) : pino(options, destination);
   }
 
@@ -22,7 +37,8 @@ export class AppLog implements LoggerService {
   }
 
   log(message: unknown, context?: unknown): void {
-    this.write('info', message, context);
+    // The framework's own account of its start is of interest only to whoever looks for a fault in it.
+    this.write(FRAMEWORK.has(context) ? 'debug' : 'info', message, context);
   }
 
   warn(message: unknown, context?: unknown): void {

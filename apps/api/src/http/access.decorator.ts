@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBearerAuth } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
 import type { Role, Scope } from '@kernel/identity';
 
 /** What a route demands; read by the `onRequest` hook from Fastify's route config. A route without it is refused to everybody. */
@@ -12,6 +12,8 @@ export interface RouteOptions {
   uploads?: boolean;
   /** Answers under any `Host`: probes, which orchestrators call by address. */
   anyHost?: boolean;
+  /** Answers without a token too while the server listens on loopback alone. */
+  publicOnLoopback?: boolean;
 }
 
 /** Fastify's route config of every route. */
@@ -28,5 +30,6 @@ export const Access = (scopes: Scope | Scope[] | 'any', role: Role = 'viewer', o
   return applyDecorators(
     RouteConfig({ access: { public: false, scopes: wanted, role }, ...options } satisfies RouteMarks),
     ApiBearerAuth(),
+    ApiExtension('x-access', { scopes: wanted, role }),
   );
 };

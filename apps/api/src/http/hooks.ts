@@ -1,6 +1,7 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
+import type { FastifyInstance } from 'fastify';
 import { checkText, parseJsonBody } from './json-body';
 import { RequestGuard } from './request.guard';
 import { setCommonHeaders } from './response-headers';
@@ -20,9 +21,10 @@ const EXPOSED_HEADERS = [
 export function registerHooks(app: NestFastifyApplication, config: AppConfig, log: AppLog): void {
   const instance = app.getHttpAdapter().getInstance();
   const guard = app.get(RequestGuard);
-  instance.addHook('onRequest', (request, reply, done) => {
+  // The adapter's own hook runs first of all, before a preflight is answered.
+  (app.getHttpAdapter() as unknown as FastifyAdapter).setOnRequestHook((request, reply, done) => {
     setCommonHeaders(request, reply);
-    log.within(request.id, done);
+    log.within(request.id, () => done());
   });
   if (config.http.corsOrigins.length > 0) {
     app.enableCors({
@@ -52,6 +54,11 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     });
     done();
   });
+  parseJsonOnly(instance);
+}
+
+/** The one body parser; multipart is read by the routes that take files. An empty body is none. */
+function parseJsonOnly(instance: FastifyInstance): void {
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {

@@ -19,6 +19,8 @@ export function httpAdapter(config: AppConfig): FastifyAdapter {
     genReqId: requestId,
     trustProxy: config.http.trustedProxies.length === 0 ? false : [...config.http.trustedProxies],
     forceCloseConnections: 'idle',
+    // What was sent before the close is answered: the database closes after the last answer.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 2_048 },
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       setCommonHeaders(request, reply);

@@ -29,7 +29,7 @@ export class RequestGuard {
     if (request.is404) return;
     this.checkSize(request, marks);
     if (marks.access === undefined) throw new AppError('forbidden', 'This address is open to nobody.');
-    if (!marks.access.public) await this.admit(request, reply, marks.access);
+    if (!marks.access.public && !this.isOpen(request, marks)) await this.admit(request, reply, marks.access);
     checkMediaType(request, marks);
   }
 
@@ -38,6 +38,11 @@ export class RequestGuard {
     const name = (request.headers.host ?? '').toLowerCase().replace(/:\d*$/, '');
     if (this.config.http.publicHosts.includes(name)) return;
     throw new AppError('invalid', 'The Host of this request is not a name of this server (PUBLIC_HOSTS lists them).');
+  }
+
+  /** A token that was sent is always looked at. */
+  private isOpen(request: FastifyRequest, marks: RouteMarks): boolean {
+    return marks.publicOnLoopback === true && this.config.http.loopback && request.headers.authorization === undefined;
   }
 
   private checkSize(request: FastifyRequest, marks: RouteMarks): void {

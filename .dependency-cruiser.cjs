@@ -1,0 +1,91 @@
+// The arrows of the architecture: apps -> features -> backing -> kernel, one door for each lib, drivers in one place.
+// Every rule has a seeded breach in test/structure/arrows.spec.ts.
+
+/** Packages that speak to the outside world, and the only folder that may import each. */
+const DRIVERS = [
+  {
+    packages: ['pg', 'typeorm', '@electric-sql/pglite', '@electric-sql/pglite-pgvector', 'sql-template-tag'],
+    home: '^libs/backing/postgres/',
+  },
+  { packages: ['node-llama-cpp'], home: '^libs/backing/llama-cpp/' },
+  { packages: ['@node-rs/argon2', '@nestjs/jwt'], home: '^libs/features/auth/' },
+  { packages: ['pino', 'pino-http', 'nestjs-pino'], home: '^libs/kernel/log/' },
+];
+/** HTTP, message transports and their frameworks. */
+const TRANSPORTS = ['fastify', '@fastify/.+', '@nestjs/platform-fastify', '@nestjs/swagger', '@nestjs/microservices'];
+
+const inModules = (packages) => `(^|/)node_modules/(${packages.join('|')})(/|$)`;
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'kernel-stands-alone', severity: 'error', from: { path: '^libs/kernel/' }, to: { path: '^(apps|libs/(features|backing))/' } },
+    { name: 'backing-knows-the-kernel-only', severity: 'error', from: { path: '^libs/backing/' }, to: { path: '^(apps|libs/features)/' } },
+    {
+      name: 'backing-libs-are-strangers',
+      severity: 'error',
+      from: { path: '^libs/backing/([^/]+)/' },
+      to: { path: '^libs/backing/', pathNot: '^libs/backing/$1/' },
+    },
+    { name: 'features-know-no-app', severity: 'error', from: { path: '^libs/features/' }, to: { path: '^apps/' } },
+    {
+      name: 'features-know-no-transport',
+      severity: 'error',
+      from: { path: '^libs/features/' },
+      to: { path: inModules(TRANSPORTS) },
+    },
+    {
+      name: 'apps-never-each-other',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'one-door',
+      severity: 'error',
+      comment: 'From outside, a lib is its index.ts.',
+      from: { path: '^(apps|test)/' },
+      to: { path: '^libs/[^/]+/[^/]+/.+', pathNot: '^libs/[^/]+/[^/]+/index\\.ts$' },
+    },
+    {
+      name: 'one-door-between-libs',
+      severity: 'error',
+      from: { path: '^libs/([^/]+)/([^/]+)/' },
+      to: { path: '^libs/[^/]+/[^/]+/.+', pathNot: ['^libs/$1/$2/', '^libs/[^/]+/[^/]+/index\\.ts$'] },
+    },
+    {
+      name: 'nobody-inside-uses-the-door',
+      severity: 'error',
+      from: { path: '^libs/([^/]+)/([^/]+)/' },
+      to: { path: '^libs/$1/$2/index\\.ts$' },
+    },
+    ...DRIVERS.map(({ packages, home }) => ({
+      name: `driver-at-home-${packages[0]}`,
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: [home] },
+      to: { path: inModules(packages) },
+    })),
+    {
+      name: 'no-test-code-in-production',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '\\.spec\\.ts$' },
+      to: { path: ['^test/', '\\.spec\\.ts$', inModules(['@nestjs/testing', 'jest', 'fast-check'])] },
+    },
+    {
+      name: 'everything-resolves',
+      severity: 'error',
+      from: { path: '^(apps|libs)/' },
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      mainFields: ['main', 'types'],
+    },
+  },
+};

@@ -1,0 +1,64 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ERROR_STATUS, ERROR_TITLE, type ErrorCode } from '@kernel/errors';
+import { releaseVersion } from '@kernel/config';
+import { z } from 'zod';
+import { problemSchema } from '../http/problem.schema';
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'internal'];
+const OF_PRIVATE_ROUTES: ErrorCode[] = ['unauthenticated', 'forbidden', 'rate_limited'];
+const OF_BODIES: ErrorCode[] = ['too_large', 'unsupported_media_type', 'unprocessable'];
+
+/** The OpenAPI document of an application: every route, shape, error and the security scheme, as JSON with sorted keys (stable to compare). */
+export function openApiDocument(app: INestApplication): string {
+  const settings = new DocumentBuilder()
+    .setTitle('SutazAI Platform')
+    .setDescription('Self-hosted AI backend: chat over your own documents, on local models. Errors are problem documents (RFC 9457).')
+    .setVersion(releaseVersion())
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An access token of a person, or an API key.' })
+    .build();
+  const document = SwaggerModule.createDocument(app, settings, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+  document.components ??= {};
+  document.components.schemas ??= {};
+  document.components.schemas.Problem = componentOf(problemSchema);
+  for (const operation of operationsOf(document)) addProblems(operation);
+  return JSON.stringify(sorted(document), null, 2);
+}
+
+function componentOf(schema: z.ZodType) {
+  const { $schema: _dialect, id: _id, ...component } = z.toJSONSchema(schema, { target: 'openapi-3.0' }) as Record<string, unknown>;
+  return component;
+}
+
+function operationsOf(document: OpenAPIObject): Operation[] {
+  return Object.values(document.paths).flatMap((path) => METHODS.flatMap((method) => path[method] ?? []));
+}
+
+/** Errors that follow from what the route is, so that no controller repeats them. */
+function addProblems(operation: Operation): void {
+  const codes = [...OF_EVERY_ROUTE];
+  if ((operation.security ?? []).length > 0) codes.push(...OF_PRIVATE_ROUTES);
+  if (operation.requestBody !== undefined) codes.push(...OF_BODIES);
+  for (const code of codes) {
+    operation.responses[ERROR_STATUS[code]] ??= {
+      description: `${code}: ${ERROR_TITLE[code]}.`,
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    };
+  }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}
