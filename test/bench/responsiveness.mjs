@@ -74,7 +74,7 @@ await during('generating', client, server, async () => {
   }
 });
 // A page of text has about 500 words; a station's section 80.
-const hundredPages = Array.from({ length: 16 }, (_, n) => manual(n + 2, 40)).join('\n');
+const hundredPages = Array.from({ length: 21 }, (_, n) => manual(n + 2, 40)).join('\n');
 await during('ingesting 100 pages', client, server, async () => {
   const ingest = performance.now();
   const { job } = await client.upload('hundred-pages.md', hundredPages);
@@ -83,13 +83,18 @@ await during('ingesting 100 pages', client, server, async () => {
     `${(hundredPages.split(/\s+/).length / 500).toFixed(0)} pages of 500 words ended with ${last.event} after ${((performance.now() - ingest) / 1000).toFixed(1)} s\n`,
   );
 });
-process.stdout.write(`memory with both models            ${server.residentMegabytes().toFixed(0)} MB\n`);
+process.stdout.write(`memory after that, both models     ${server.residentMegabytes().toFixed(0)} MB\n`);
 const stopped = await server.stop();
 process.stdout.write(`stop                               ${(stopped.milliseconds / 1000).toFixed(2)} s, exit code ${stopped.code}\n`);
 
-const bare = new ServerProcess({ directory: server.directory, environment: { MODELS_DIR: `${server.directory}/none` } });
-process.stdout.write(`second start                       ${((await bare.start()) / 1000).toFixed(2)} s to ready\n`);
-await new Promise((resolve) => setTimeout(resolve, 10_000));
-process.stdout.write(`memory idle without models         ${bare.residentMegabytes().toFixed(0)} MB\n`);
-await bare.stop();
+for (const [name, environment] of [
+  ['without models', { MODELS_DIR: `${server.directory}/none` }],
+  ['with both models', {}],
+]) {
+  const again = new ServerProcess({ directory: server.directory, environment });
+  process.stdout.write(`second start, ${name.padEnd(16)}     ${((await again.start()) / 1000).toFixed(2)} s to ready\n`);
+  await new Promise((resolve) => setTimeout(resolve, 15_000));
+  process.stdout.write(`memory idle, ${name.padEnd(16)}      ${again.residentMegabytes().toFixed(0)} MB\n`);
+  await again.stop();
+}
 server.remove();
