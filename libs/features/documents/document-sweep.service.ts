@@ -56,18 +56,20 @@ export class DocumentSweep implements OnApplicationBootstrap, BeforeApplicationS
   private async all(before: number): Promise<void> {
     await this.points.sweep();
     for (const kind of ['documents/', 'texts/']) {
-      const keys = (await this.blobs.keys(kind)).filter((key) => madeAt(key) < before);
-      for (let at = 0; at < keys.length && !this.stopping; at += BATCH) await this.removeUnused(keys.slice(at, at + BATCH));
+      const keys = await this.blobs.keys(kind);
+      for (let at = 0; at < keys.length && !this.stopping; at += BATCH) await this.removeUnused(keys.slice(at, at + BATCH), before);
     }
   }
 
-  private async removeUnused(keys: string[]): Promise<void> {
+  /** A blob without a row that was made after `before` may be about to get one. */
+  private async removeUnused(keys: string[], before = Number.POSITIVE_INFINITY): Promise<void> {
     const living = new Map((await this.repository.living([...new Set(keys.map((key) => partsOf(key).id))])).map((each) => [each.id, each]));
     for (const key of keys) {
       const { kind, id, version } = partsOf(key);
       const document = living.get(id);
       const used = kind === 'documents' ? document?.content === version : document?.texts.includes(version) === true;
-      if (!used) await this.blobs.delete(key);
+      const awaited = document === undefined && madeAt(key) >= before;
+      if (!used && !awaited) await this.blobs.delete(key);
     }
   }
 
