@@ -114,6 +114,28 @@ describeDatabases('A reader of events', (kind) => {
     expect(await bench.names(unread)).toEqual(['accepted', 'cancelled']);
   });
 
+  it('writes a place in the queue only when it is news and the last one is old enough', async () => {
+    const process = await bench.process({ idle: true });
+    const id = await bench.accept(process);
+    const tell = (position: number, leastMs: number) => process.log.appendQueued(id, { position, eta_seconds: null }, leastMs);
+    expect([await tell(3, 600_000), await tell(2, 600_000), await tell(3, 0), await tell(2, 0)]).toEqual([true, false, false, true]);
+    await process.runner.run(id);
+    expect(await tell(1, 0)).toBe(false);
+    expect(await bench.names(id)).toEqual(['accepted', 'queued', 'queued', 'started', 'done']);
+  });
+
+  it('follows a job that another process runs', async () => {
+    const [here, there] = [await bench.process({ idle: true }), await bench.process({ idle: true })];
+    there.handler.work = async (context) => {
+      await context.emit('delta', { text: 'from there' });
+      return {};
+    };
+    const id = await bench.accept(here);
+    const reading = read(here, id, 1);
+    await there.runner.run(id);
+    expect((await reading).filter((e) => e.event !== 'queued').map((e) => e.event)).toEqual(['started', 'delta', 'done']);
+  });
+
   it('knows which positions can be resumed', async () => {
     const process = await bench.process({ idle: true });
     const id = await bench.accept(process);

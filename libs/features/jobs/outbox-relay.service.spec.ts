@@ -21,10 +21,11 @@ class Bench {
         this.claims += 1;
         this.inClaim += 1;
         this.mostInClaim = Math.max(this.mostInClaim, this.inClaim);
+        const found = this.rows.slice(0, 32);
         await new Promise((resolve) => setTimeout(resolve, 5));
         this.inClaim -= 1;
         if (this.databaseAway) throw new AppError('unavailable', 'The database does not answer.');
-        return this.rows.slice(0, 32);
+        return found;
       },
       delete: async (ids: string[]) => {
         this.rows = this.rows.filter((row) => !ids.includes(row.id));
