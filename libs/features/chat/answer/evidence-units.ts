@@ -1,6 +1,6 @@
 import { sentences, type Passage } from '@features/vectors';
 import { likeness, termSet, type TermSet } from './likeness';
-import { contentTerms, terms, type Term } from './terms';
+import { terms, type Term } from './terms';
 
 /** One sentence, list item or table row of a passage: the smallest thing that can be quoted. */
 export interface EvidenceUnit {
@@ -17,6 +17,8 @@ export interface EvidenceUnit {
   own: TermSet;
   /** The passage around it: headings and all its sentences. */
   around: TermSet;
+  /** All its terms in order, and those that say what it is about. */
+  terms: Term[];
   content: Term[];
 }
 
@@ -44,9 +46,10 @@ function unitsOf(passage: Passage, index: number): EvidenceUnit[] {
     }
     const shown = ROW.test(source) ? rowText(cells(source), columns) : plainText(source);
     if (shown === '') continue;
-    const own = termSet(terms(shown, passage.language), shown);
-    const content = contentTerms(shown, passage.language);
-    units.push({ passage: index, place: units.length, start: span.start, end: span.end, shown, heading, own, around, content });
+    const all = terms(shown, passage.language);
+    const own = termSet(all, shown);
+    const content = all.filter((term) => !term.stop && !term.light);
+    units.push({ passage: index, place: units.length, start: span.start, end: span.end, shown, heading, own, around, terms: all, content });
   }
   return units;
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Models, type UsageAccount } from '@features/models';
 import type { Passage } from '@features/vectors';
 import { evidenceUnits, unitLikeness, type EvidenceUnit } from './evidence-units';
+import { holdsFigure } from './figures';
 import { likeness } from './likeness';
 import type { Question } from './question';
 import type { Term } from './terms';
@@ -30,8 +31,10 @@ interface Weighted {
 
 const COVERAGE_WEIGHT = 0.6;
 const RELATED_WEIGHT = 0.3;
-const MISSING_NUMBER = 0.15;
+const MISSING_FIGURE = 0.15;
 const TITLE_LIKE = 0.1;
+/** The sentence makes its topic what the question makes its own (Japanese `…は`, `…が`). */
+const TOPIC = 0.15;
 /** How much a similarity tells in a language that the embedding model was not made for. */
 const FOREIGN_TRUST = 0.5;
 const EARLIER_TURN = 0.4;
@@ -45,7 +48,6 @@ const LEAST_ASSURANCE = 0.43;
 /** Where similarity counts for half, less can be reached. */
 const LEAST_ASSURANCE_FOREIGN = 0.3;
 const SINGLE_SIGN = 0.5;
-const DIGITS = /(?<![\p{L}\p{N}-])\p{N}/u;
 
 /**
  * Finds, among the sentences of retrieved passages, those that answer a question: idf-weighted words of the question, similarity of
@@ -104,7 +106,7 @@ function weigh(question: Question, units: EvidenceUnit[]): Weighted[] {
   const seen = new Map<string, Weighted>();
   const add = (term: Term, factor: number): void => {
     if (seen.has(term.lexeme)) return;
-    const frequency = units.filter((unit) => likeness(term, unit.own) >= 0.8).length;
+    const frequency = units.filter((unit) => likeness(term, unit.own) === 1).length;
     const idf = Math.log(1 + (units.length - frequency + 0.5) / (frequency + 0.5));
     const single = term.spaceless && [...term.text].length === 1 ? SINGLE_SIGN : 1;
     seen.set(term.lexeme, { term, weight: idf * factor * single });
@@ -117,14 +119,14 @@ function weigh(question: Question, units: EvidenceUnit[]): Weighted[] {
 function first(question: Question, unit: EvidenceUnit, weighted: Weighted[], similarity: number): RankedUnit {
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0) || 1;
   const coverage = weighted.reduce((sum, { term, weight }) => sum + weight * unitLikeness(term, unit), 0) / total;
-  const numberMissing = question.wantsNumber && !holdsNumber(unit) ? MISSING_NUMBER : 0;
+  const figureMissing = holdsFigure(question.wants, unit) ? 0 : MISSING_FIGURE;
   const titleLike = /[.!?。:：|)]$|\p{N}/u.test(unit.shown) ? 0 : TITLE_LIKE;
-  const score = similarity + COVERAGE_WEIGHT * coverage - numberMissing - titleLike;
+  const score = similarity + COVERAGE_WEIGHT * coverage + (isTopic(question, unit) ? TOPIC : 0) - figureMissing - titleLike;
   return { ...unit, similarity, coverage, score, assurance: 0 };
 }
 
-function holdsNumber(unit: EvidenceUnit): boolean {
-  return DIGITS.test(unit.shown) || unit.own.numbers.size > 0 || /[〇一二三四五六七八九十百千]/u.test(unit.shown);
+function isTopic(question: Question, unit: EvidenceUnit): boolean {
+  return question.focus.some((term) => term.spaceless && (unit.shown.includes(`${term.text}は`) || unit.shown.includes(`${term.text}が`)));
 }
 
 /** Looks closer at the best: words that stand there in another form of words count as far as they are related. */

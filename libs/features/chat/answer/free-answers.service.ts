@@ -8,6 +8,8 @@ import { AnswerGeneration } from './generation.service';
 import { MarkerFilter } from './marker.filter';
 import { SOURCE, supportOf } from './support';
 
+const MARKERS = /\s*\[[\d,\s]*\]/gu;
+
 /** Writes answers token by token: a conversation without documents, or a grounded answer of a model that is more than a starter. */
 @Injectable()
 export class FreeAnswers {
@@ -40,7 +42,8 @@ export class FreeAnswers {
     if (passages.length === 0) return;
     const units = evidenceUnits(passages);
     for (const { start, end } of sentences(answer.content)) {
-      const support = supportOf(answer.content.slice(start, end), language, units, SOURCE);
+      const said = answer.content.slice(start, end).replace(MARKERS, '');
+      const support = supportOf(said, language, units, SOURCE);
       const [unit] = support?.units ?? [];
       if (unit !== undefined) answer.support(unit.passage, { start, end });
     }

@@ -14,6 +14,7 @@ const SHORTEST_PART = 4;
 const SHORTEST_STEM = 5;
 const STEM_SHARE = 0.7;
 const COMPOUND = 0.8;
+const BROADER = 0.5;
 const RELATED = 0.6;
 
 export function termSet(found: Term[], text: string): TermSet {
@@ -26,8 +27,8 @@ export function termSet(found: Term[], text: string): TermSet {
 }
 
 /**
- * How surely the term stands in the text, 0..1: 1 the same word, 0.8 as the end of a compound (`jacket` in `lifejacket`: the end says what a
- * thing is), 0.6 when the words share most of their beginning; for scripts without spaces the share of its sign pairs.
+ * How surely the term stands in the text, 0..1: 1 the same word, 0.8 as the end of a compound (`boat` in `lifeboat`: the end says what a
+ * thing is), 0.5 when the text has only the broader word, 0.6 when the words share most of their beginning; for scripts without spaces the share of its sign pairs.
  */
 export function likeness(term: Term, set: TermSet): number {
   if (term.spaceless) return signLikeness(term.text, set.text);
@@ -39,13 +40,14 @@ export function likeness(term: Term, set: TermSet): number {
   return best;
 }
 
-/** Likeness of two folded words. */
-export function wordLikeness(a: string, b: string): number {
-  if (a === b) return 1;
-  const shorter = Math.min(a.length, b.length);
-  if (shorter >= SHORTEST_PART && (a.endsWith(b) || b.endsWith(a))) return COMPOUND;
+/** Likeness of two folded words: the one asked for and one that stands in a text. */
+export function wordLikeness(asked: string, word: string): number {
+  if (asked === word) return 1;
+  const shorter = Math.min(asked.length, word.length);
+  if (shorter >= SHORTEST_PART && word.endsWith(asked)) return COMPOUND;
+  if (shorter >= SHORTEST_PART && asked.endsWith(word)) return BROADER;
   let shared = 0;
-  while (shared < shorter && a[shared] === b[shared]) shared += 1;
+  while (shared < shorter && asked[shared] === word[shared]) shared += 1;
   return shared >= SHORTEST_STEM && shared >= STEM_SHARE * shorter ? RELATED : 0;
 }
 

@@ -4,7 +4,6 @@ interface Phrases {
   notFound: string;
   from: (document: string, page: number | null, marker: string) => string;
   quote: [string, string];
-  sections: string;
 }
 
 const PHRASES: Record<string, Phrases> = {
@@ -12,19 +11,16 @@ const PHRASES: Record<string, Phrases> = {
     notFound: 'I could not find an answer to this in your documents.',
     from: (document, page, marker) => `From ‹${document}›${page === null ? '' : `, p. ${page}`} ${marker}: `,
     quote: ['“', '”'],
-    sections: 'Sections',
   },
   de: {
     notFound: 'Dazu habe ich in Ihren Dokumenten nichts gefunden.',
     from: (document, page, marker) => `Aus ‹${document}›${page === null ? '' : `, S. ${page}`} ${marker}: `,
     quote: ['„', '“'],
-    sections: 'Abschnitte',
   },
   ja: {
     notFound: 'お手元の文書の中には、この質問の答えは見つかりませんでした。',
     from: (document, page, marker) => `‹${document}›${page === null ? '' : ` ${page}ページ`} ${marker} より：`,
     quote: ['「', '」'],
-    sections: '見出し',
   },
 };
 
@@ -43,8 +39,4 @@ export function notFoundText(language: string): string {
 export function quoteText(language: string, passage: Passage, index: number, text: string): string {
   const { from, quote } = phrasesOf(language);
   return `${from(passage.document, passage.page, `[${index}]`)}${quote[0]}${text}${quote[1]}`;
-}
-
-export function sectionsText(language: string, headings: string[]): string {
-  return `${phrasesOf(language).sections}: ${headings.join(' · ')}`;
 }

@@ -1,4 +1,5 @@
 import { detectLanguage } from '@features/vectors';
+import { figureAsked, type WantedFigure } from './figures';
 import { pointingWords } from './light-words';
 import { contentTerms, terms, type Term } from './terms';
 
@@ -14,7 +15,8 @@ export interface Question {
   earlier: Term[];
   /** What is asked for (`which harbour …`, `wie viele Tage …`), when the wording shows it; an answer speaks of one of these at least. */
   focus: Term[];
-  wantsNumber: boolean;
+  /** The kind of figure that an answer must hold. */
+  wants: WantedFigure | null;
   followUp: boolean;
 }
 
@@ -23,20 +25,14 @@ const OPENING =
   /^\s*(?:and|but|or|what about|how about|und|aber|oder|was ist mit|wie ist es|では|じゃあ|それで|それなら|また)(?![\p{L}])|^\s*(?:では|じゃあ|それ|その|これ|この)/iu;
 const POINTING_KANA = /(?:それ|その|これ|この場合|そこ|あれ)/u;
 
-const NUMBER_ASKED: Record<string, RegExp> = {
-  en: /\bhow (?:many|much|long|often|far|fast|old|big|high|late|deep|early|heavy|wide|soon|frequently|rough|hot|warm|cold|large|tall)\b|\b(?:what|which|up to what) (?:amount|age|price|speed|pressure|temperature|percentage|number|height|weight|year|date|level|distance|size)\b/iu,
-  de: /\bwie(?:\s?viele?n?| lange| oft| weit| schnell| alt| gro(?:ß|ss)| hoch| spät| tief| früh| schwer| breit| häufig)\b|\bab wann\b|\bbis wann\b/iu,
-  ja: /何(?:人|回|年|日|番|メートル|センチ|週|枚|時|分|か月|度|個|名|キロ)|いくつ|いくら|どのくらい|どれくらい|どれだけ/u,
-};
-
 /** Reads a question; `earlier` are the user's turns before it, oldest first. */
 export function readQuestion(text: string, earlier: string[]): Question {
   const language = languageOf(text, earlier);
   const content = contentTerms(text, language);
   const followUp = earlier.length > 0 && continues(text, language, content);
   const before = followUp ? earlier.slice(-2) : [];
-  const wantsNumber =
-    asksNumber(text, language) || (followUp && content.length <= SHORT_FOLLOW_UP && asksNumber(before.at(-1) ?? '', language));
+  const wants =
+    figureAsked(text, language) ?? (followUp && content.length <= SHORT_FOLLOW_UP ? figureAsked(before.at(-1) ?? '', language) : null);
   return {
     text,
     language,
@@ -44,7 +40,7 @@ export function readQuestion(text: string, earlier: string[]): Question {
     content,
     earlier: before.slice(-1).flatMap((turn) => contentTerms(turn, language)),
     focus: followUp ? [] : focusOf(text, language),
-    wantsNumber,
+    wants,
     followUp,
   };
 }
@@ -67,10 +63,6 @@ function continues(text: string, language: string, content: Term[]): boolean {
   const pointing = pointingWords(language);
   const points = terms(text, language).some((term) => pointing.has(term.text));
   return content.length === 0 || (points && content.length <= SHORT_FOLLOW_UP);
-}
-
-function asksNumber(text: string, language: string): boolean {
-  return NUMBER_ASKED[language]?.test(text) ?? false;
 }
 
 /** The head of the phrase that is asked for, when the wording shows it. */

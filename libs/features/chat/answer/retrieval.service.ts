@@ -52,11 +52,10 @@ export class Retrieval {
     const { question, collections, topK, card, signal, account } = request;
     const limit = Math.max(topK, CANDIDATES);
     const hits = await this.search.search({ collections, query: question.query, limit, signal, account });
-    const found = hits.filter((passage) => passage.found);
-    if (found.length === 0) return NOTHING;
-    if (card.grade !== 'starter') return { passages: found.slice(0, topK), whole: false, units: [] };
-    const { ranked, answers } = await this.evidence.rank(question, found, signal, account);
-    return answers ? byEvidence(found, ranked, topK) : NOTHING;
+    // A stronger model reads what was found and says itself when that is no answer; a starter model needs the sentence that answers.
+    if (card.grade !== 'starter') return { passages: hits.filter((passage) => passage.found).slice(0, topK), whole: false, units: [] };
+    const { ranked, answers } = await this.evidence.rank(question, hits, signal, account);
+    return answers ? byEvidence(hits, ranked, topK) : NOTHING;
   }
 
   private async overviews({ question, collections, citedDocuments }: RetrievalRequest): Promise<Passage[]> {

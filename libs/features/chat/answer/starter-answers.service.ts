@@ -13,7 +13,7 @@ import { STRICT, sameWords, supportOf } from './support';
 /** Small models read few passages well. */
 const PROMPT_PASSAGES = 2;
 const MOST_SENTENCES = 3;
-/** A sentence answers when it says what one of the best sentences says. */
+/** A sentence answers when it says what one of the best sentences of the best passage says. */
 const ANSWERING_UNITS = 4;
 const ANSWERING_SHARE = 0.75;
 
@@ -34,7 +34,7 @@ export class StarterAnswers {
       ? await this.generate(task, grounds, units, answer, released)
       : { usage: NO_USAGE, finishReason: 'stop' as const };
     for (const quote of quotesOf(task, grounds, units)) {
-      if (grounds.whole || isNew(quote, released)) await answer.add(quote.text, [quote.passage], '\n\n');
+      if (isNew(quote, released)) await answer.add(quote.text, [quote.passage], '\n\n');
     }
     await answer.flush();
     return { content: answer.content, citations: answer.citations(grounds.passages), ...generated };
@@ -77,7 +77,7 @@ export class StarterAnswers {
   ): Promise<void> {
     const { language } = task.question;
     const sentence = withoutMarkers(written);
-    if (sentence === '' || released.sentences.length >= MOST_SENTENCES) return;
+    if (!isStatement(sentence) || released.sentences.length >= MOST_SENTENCES) return;
     if (released.sentences.some((earlier) => sameWords(earlier, sentence, language))) return;
     const support = supportOf(sentence, language, inOrder(units), STRICT);
     const [first] = support?.units ?? [];
@@ -109,8 +109,9 @@ function inOrder(units: RankedUnit[]): RankedUnit[] {
 }
 
 function answersQuestion(unit: Place, ranked: RankedUnit[]): boolean {
-  const best = ranked[0]?.score ?? 0;
-  return ranked.slice(0, ANSWERING_UNITS).some((other) => keyOf(other) === keyOf(unit) && other.score >= ANSWERING_SHARE * best);
+  const [best] = ranked;
+  if (best === undefined || unit.passage !== best.passage) return false;
+  return ranked.slice(0, ANSWERING_UNITS).some((other) => keyOf(other) === keyOf(unit) && other.score >= ANSWERING_SHARE * best.score);
 }
 
 function quotesOf({ question }: AnswerTask, grounds: Grounds, units: RankedUnit[]): Quote[] {
@@ -120,7 +121,12 @@ function quotesOf({ question }: AnswerTask, grounds: Grounds, units: RankedUnit[
 
 /** What a released sentence has said already is not quoted again. */
 function isNew(quote: Quote, released: Released): boolean {
-  return quote.units.some((unit) => !released.units.has(keyOf(unit)));
+  return quote.best === undefined || !released.units.has(keyOf(quote.best));
+}
+
+/** Small models repeat the question; that is no answer. */
+function isStatement(sentence: string): boolean {
+  return sentence !== '' && !/[?？]$|^Question:/u.test(sentence);
 }
 
 function withoutMarkers(sentence: string): string {

@@ -49,6 +49,13 @@ describe('supportOf', () => {
     ).toBeUndefined();
   });
 
+  it('keeps numbers with what they count', () => {
+    const passages = [passageOf({ text: 'The shop opens for nine hours in summer and for seven hours in winter.' })];
+    expect(supports('In summer the shop opens for nine hours.', passages)).toBeDefined();
+    expect(supports('The shop opens for 7 hours in winter.', passages)).toBeDefined();
+    expect(supports('In winter the shop opens for nine hours.', passages)).toBeUndefined();
+  });
+
   it('names a source for a sentence in other words only under the wider rule', () => {
     const sentence = 'According to the plan, the roses are watered every 3 days in July, which keeps them fresh.';
     expect(supports(sentence)).toBeUndefined();

@@ -22,6 +22,7 @@ export const SOURCE: SupportRule = { words: 0.6, reach: 3 };
 const SAME_WORD = 0.6;
 const SAME_NAME = 0.8;
 const FEWEST_WORDS = 2;
+const CLAUSE = /[,;、；]\s|、|\s(?:and|but|or|und|aber|oder|sowie)\s|[.。]\s/u;
 const DENIALS: Record<string, RegExp> = {
   en: /\b(?:not|no|never|nobody|none|nothing|neither|nor|without|cannot|unless|except)\b|n['’]t\b/iu,
   de: /\b(?:nicht|kein\w*|nie|niemals|niemand|nichts|ohne|weder)\b/iu,
@@ -40,7 +41,8 @@ export function supportOf(sentence: string, language: string, units: EvidenceUni
   let best: { support: Support; share: number } | undefined;
   for (const window of windows(units, rule.reach)) {
     const share = shareOf(words, exact, window);
-    if (share < rule.words || denial(textOf(window), language) !== denies || !isTight(words, exact, window, share)) continue;
+    if (share < rule.words || denial(textOf(window), language) !== denies) continue;
+    if (!isTight(words, exact, window, share) || isCrossed(found, window, language)) continue;
     if (best === undefined || share > best.share) best = { support: { units: window }, share };
   }
   return best?.support;
@@ -55,6 +57,26 @@ function shareOf(words: Term[], exact: Term[], window: EvidenceUnit[]): number {
   for (const term of exact) if (!held(term, SAME_NAME, term.number === null ? named : sets)) return 0;
   if (words.length === 0) return 1;
   return words.filter((term) => held(term, SAME_WORD, sets)).length / words.length;
+}
+
+/**
+ * Whether the sentence joins a number with words that stand beside another number: "seven in May, nine in June" does not support "nine in May".
+ */
+function isCrossed(found: Term[], window: EvidenceUnit[], language: string): boolean {
+  const clauses = window.flatMap((unit) => unit.shown.split(CLAUSE)).map((text) => ({ text, terms: terms(text, language) }));
+  const numbers = new Set(found.flatMap((term) => term.number ?? []));
+  const isBeside = (clause: { terms: Term[] }): boolean => clause.terms.some((term) => term.number !== null && numbers.has(term.number));
+  const beside = clauses.filter(isBeside).map((clause) => termSet(clause.terms, clause.text));
+  const rivals = clauses.filter((clause) => !isBeside(clause)).map((clause) => termSet(counted(clause.terms), ''));
+  if (beside.length === 0) return false;
+  const within = (term: Term, among: TermSet[]): boolean => among.some((clause) => likeness(term, clause) >= SAME_WORD);
+  return found.some((term) => term.number === null && !within(term, beside) && within(term, rivals));
+}
+
+/** What a clause says about its number: the words after it, and a name before it; what else stands before it is often the subject of all clauses. */
+function counted(clause: Term[]): Term[] {
+  const at = clause.findIndex((term) => term.number !== null);
+  return at < 0 ? [] : clause.filter((term, index) => index > at || (term.name && term.number === null));
 }
 
 /** Every unit at the edge adds something; else a neighbour's denial would count for a sentence that it has nothing to do with. */
