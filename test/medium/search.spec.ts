@@ -125,6 +125,8 @@ describeModels('Search', () => {
       const failed = await vectors.add(hidden, ['Whales were counted by the failed one.'], { visible: false, status: 'failed' });
       const passages = await vectors.find(['hidden'], 'whales and dolphins sighting', 3);
       expect(passages.map((passage) => passage.documentId)).toEqual([seen.id]);
+      const byMeaning = await vectors.find(['hidden'], 'orcas or porpoises', 3);
+      expect(byMeaning.map((passage) => [passage.documentId, passage.scores.text])).toEqual([[seen.id, null]]);
       // Weights come from what can be seen: of one passage that holds one of three words.
       expect(passages[0]?.scores.text).not.toBeNull();
       expect(await vectors.store.count((await vectors.collection('hidden')).space!, hidden.id)).toBe(202);

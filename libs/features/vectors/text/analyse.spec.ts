@@ -64,7 +64,8 @@ describe('detectLanguage', () => {
 
 describe('questionTerms', () => {
   it('gives the forms of one word one number', () => {
-    const terms = questionTerms('Fähre Hafen', ['de', 'fr']);
+    const terms = questionTerms('Versicherungen Hafen', ['de', 'fr']);
+    expect(terms.length).toBeGreaterThan(2);
     expect(new Set(terms.map((term) => term.word))).toEqual(new Set([1, 2]));
   });
 

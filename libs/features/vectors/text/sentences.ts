@@ -90,7 +90,6 @@ function proseSentences(text: string, block: Block): Span[] {
     pushTrimmed(spans, text, block.start + start, block.start + end);
     start = end;
   }
-  if (start < prose.length) pushTrimmed(spans, text, block.start + start, block.end);
   return spans;
 }
 
