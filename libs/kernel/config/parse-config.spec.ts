@@ -1,0 +1,199 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ConfigError } from './config-error';
+import { parseConfig } from './parse-config';
+
+const STRONG = 'k7Hq2vXw9TzLpR4mBn8sYd3fGc6jUa1e';
+
+function faultsOf(environment: Record<string, string | undefined>): readonly string[] {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('parseConfig', () => {
+  it('answers the embedded defaults for an empty environment', () => {
+    expect(parseConfig({})).toEqual({
+      production: false,
+      http: {
+        host: '127.0.0.1',
+        port: 10200,
+        loopback: true,
+        publicUrl: 'http://127.0.0.1:10200',
+        trustedProxies: [],
+        corsOrigins: [],
+        publicHosts: ['localhost', '127.0.0.1', '[::1]'],
+        uploadBytes: 52_428_800,
+      },
+      directory: resolve('.data'),
+      logLevel: 'info',
+      database: { url: undefined, poolSize: 10, poolOverflow: 20, migrate: 'auto' },
+      blobs: { driver: 'files' },
+      vectors: { store: 'pgvector' },
+      models: {
+        directory: resolve('.data', 'models'),
+        chat: 'smollm2-135m-instruct',
+        embedding: 'all-minilm-l6-v2',
+        threads: undefined,
+        coldSeconds: 300,
+        firstTokenSeconds: 120,
+        idleSeconds: 60,
+      },
+      auth: {
+        registration: 'closed',
+        jwtSecret: undefined,
+        jwtSecretPrevious: undefined,
+        setupToken: undefined,
+        adminEmail: undefined,
+        adminPassword: undefined,
+      },
+      limits: { requestsPerMinute: 600 },
+      retention: { jobsDays: 30, eventsDays: 7, auditDays: 365 },
+      shutdownSeconds: 25,
+    });
+  });
+
+  it('counts an empty value as unset', () => {
+    expect(parseConfig({ PORT: '', DATABASE_URL: '', JWT_SECRET: '', REDIS_URL: '', CORS_ORIGINS: ' ' })).toEqual(parseConfig({}));
+  });
+
+  it('freezes every level', () => {
+    const config = parseConfig({ PUBLIC_HOSTS: 'a.example' });
+    expect(() => Object.assign(config.http, { port: 1 })).toThrow(TypeError);
+    expect(() => (config.http.publicHosts as string[]).push('b.example')).toThrow(TypeError);
+  });
+
+  it('lists all faults at once, by name', () => {
+    const faults = faultsOf({
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+      DATABASE_URL: 'mysql://app:topsecret@db/app',
+      RATE_LIMIT_PER_MINUTE: '0',
+      REDIS_URL: 'redis://localhost',
+      CORS_ORIGINS: 'https://ok.example, https://bad.example/path',
+      BLOB_URL: 's3://bucket',
+      VECTOR_STORE: 'qdrant',
+      CHAT_MODEL: 'Not A Slug',
+      TRUSTED_PROXIES: '10.0.0.0/33',
+    });
+    const names = faults.map((fault) => fault.split(':')[0]).sort();
+    expect(names).toEqual([
+      'BLOB_URL',
+      'CHAT_MODEL',
+      'CORS_ORIGINS',
+      'DATABASE_URL',
+      'LOG_LEVEL',
+      'PORT',
+      'RATE_LIMIT_PER_MINUTE',
+      'REDIS_URL',
+      'TRUSTED_PROXIES',
+      'VECTOR_STORE',
+    ]);
+    expect(faults.join('\n')).not.toContain('topsecret');
+  });
+
+  it.each([
+    'REDIS_URL',
+    'RABBITMQ_URL',
+    'NEO4J_URL',
+    'NEO4J_USER',
+    'NEO4J_PASSWORD',
+    'NEO4J_PASSWORD_FILE',
+    'CHROMA_URL',
+    'QDRANT_URL',
+    'QDRANT_API_KEY',
+    'FAISS_URL',
+    'CONSUL_URL',
+    'CONSUL_TOKEN',
+    'OLLAMA_URL',
+    'MODEL_ALLOW',
+    'MODEL_ALIASES',
+    'EGRESS_ALLOW',
+    'METRICS_PORT',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+  ])('refuses %s, which this release would ignore', (name) => {
+    expect(faultsOf({ [name]: 'http://127.0.0.1:1' })).toEqual([`${name}: is not supported by this release.`]);
+  });
+
+  it.each(['-1', '1.5', '0x10', '1e3', 'ten', '99999999999999999999'])('refuses %s as a number', (value) => {
+    expect(faultsOf({ PORT: value })).toHaveLength(1);
+  });
+
+  describe('in production', () => {
+    it.each([{ NODE_ENV: 'production' }, { HOST: '0.0.0.0' }, { HOST: '::' }, { HOST: '192.0.2.7' }, { HOST: 'server.example' }])(
+      'by %j demands a signing secret',
+      (environment) => {
+        expect(faultsOf(environment)).toEqual([expect.stringMatching(/^JWT_SECRET: must be set/)]);
+        expect(parseConfig({ ...environment, JWT_SECRET: STRONG }).production).toBe(true);
+      },
+    );
+
+    it.each([
+      ['short', STRONG.slice(0, 31)],
+      ['of one letter', 'a'.repeat(64)],
+      ['published', 'your-256-bit-secret-your-256-bit-secret'],
+      ['published', 'please-CHANGEME-before-production-0z'],
+    ])('refuses a secret that is %s', (_, secret) => {
+      expect(faultsOf({ HOST: '0.0.0.0', JWT_SECRET: secret })).toEqual([expect.stringMatching(/^JWT_SECRET: /)]);
+      expect(faultsOf({ JWT_SECRET: STRONG, JWT_SECRET_PREVIOUS: secret })).toEqual([expect.stringMatching(/^JWT_SECRET_PREVIOUS: /)]);
+    });
+  });
+
+  it('is not in production on any loopback name', () => {
+    for (const HOST of ['localhost', '127.0.0.1', '127.8.0.1', '::1']) expect(parseConfig({ HOST }).production).toBe(false);
+  });
+
+  it('accepts the host of PUBLIC_URL and of HOST, never a wildcard', () => {
+    const secret = { JWT_SECRET: STRONG };
+    const named = parseConfig({ ...secret, HOST: '0.0.0.0', PUBLIC_URL: 'https://Ai.example.org/' }).http;
+    expect(named.publicHosts).toEqual(['localhost', '127.0.0.1', '[::1]', 'ai.example.org']);
+    expect(named.publicUrl).toBe('https://Ai.example.org');
+    expect(parseConfig({ ...secret, HOST: '192.0.2.7' }).http.publicHosts).toContain('192.0.2.7');
+    expect(parseConfig({ ...secret, PUBLIC_HOSTS: 'A.example, [2001:db8::1]' }).http.publicHosts).toEqual(['a.example', '[2001:db8::1]']);
+    expect(faultsOf({ PUBLIC_HOSTS: 'https://a.example' })).toHaveLength(1);
+    expect(faultsOf({ PUBLIC_HOSTS: 'a.example:80' })).toHaveLength(1);
+  });
+
+  it('needs both halves of the first admin', () => {
+    expect(faultsOf({ ADMIN_EMAIL: 'admin@example.org' })).toEqual([expect.stringMatching(/^ADMIN_PASSWORD: /)]);
+    expect(faultsOf({ ADMIN_PASSWORD: 'long enough to be one' })).toEqual([expect.stringMatching(/^ADMIN_EMAIL: /)]);
+    expect(faultsOf({ ADMIN_EMAIL: 'admin', ADMIN_PASSWORD: 'short' })).toHaveLength(2);
+  });
+
+  describe('secrets in files', () => {
+    let folder: string;
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'sutazai-config-'));
+      writeFileSync(join(folder, 'secret'), `${STRONG}\n`);
+      writeFileSync(join(folder, 'empty'), '\n');
+      writeFileSync(join(folder, 'url'), 'postgres://app:pw@127.0.0.1:5432/app\n');
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    it('are read without their last line end', () => {
+      const config = parseConfig({ JWT_SECRET_FILE: join(folder, 'secret'), DATABASE_URL_FILE: join(folder, 'url') });
+      expect(config.auth.jwtSecret).toBe(STRONG);
+      expect(config.database.url).toBe('postgres://app:pw@127.0.0.1:5432/app');
+    });
+
+    it.each(['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SETUP_TOKEN', 'ADMIN_PASSWORD', 'DATABASE_URL'])(
+      '%s_FILE must be there and hold something',
+      (name) => {
+        const other: Record<string, string> = name === 'ADMIN_PASSWORD' ? { ADMIN_EMAIL: 'a@example.org' } : {};
+        expect(faultsOf({ ...other, [`${name}_FILE`]: join(folder, 'absent') })[0]).toMatch(new RegExp(`^${name}_FILE: .*ENOENT`));
+        expect(faultsOf({ ...other, [`${name}_FILE`]: join(folder, 'empty') })[0]).toMatch(new RegExp(`^${name}_FILE: .*empty`));
+      },
+    );
+
+    it('are refused beside the setting itself', () => {
+      expect(faultsOf({ JWT_SECRET: STRONG, JWT_SECRET_FILE: join(folder, 'secret') })).toEqual([
+        expect.stringMatching(/^JWT_SECRET: is set together/),
+      ]);
+    });
+  });
+});
