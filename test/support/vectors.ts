@@ -16,16 +16,25 @@ export interface SeededDocument {
 
 /** The vectors feature over a new database with the real embedding model, and documents written straight into the ledger. */
 export class TestVectors {
+  readonly client: PostgresClient;
+  readonly collections: Collections;
+  readonly points: Points;
+  readonly search: Search;
+  readonly store: VectorStore;
+  readonly models: Models;
+
   private constructor(
-    readonly client: PostgresClient,
-    readonly collections: Collections,
-    readonly points: Points,
-    readonly search: Search,
-    readonly store: VectorStore,
-    readonly models: Models,
+    get: <T>(type: abstract new (...parameters: never[]) => T) => T,
     readonly account: UsageAccount,
     readonly close: () => Promise<void>,
-  ) {}
+  ) {
+    this.client = get(PostgresClient);
+    this.collections = get(Collections);
+    this.points = get(Points);
+    this.search = get(Search);
+    this.store = get(VectorStore);
+    this.models = get(Models);
+  }
 
   static async open(kind: DatabaseKind): Promise<TestVectors> {
     const place = await newDatabase(kind);
@@ -45,7 +54,7 @@ export class TestVectors {
       sql`INSERT INTO users (id, email, password_hash) VALUES (${account.userId}, ${`${account.userId}@example.org`}, 'x')`,
     );
     await client.query(sql`INSERT INTO workspaces (id, name, owner_id) VALUES (${account.workspaceId}, 'w', ${account.userId})`);
-    return new TestVectors(client, get(Collections), get(Points), get(Search), get(VectorStore), get(Models), account, async () => {
+    return new TestVectors(get, account, async () => {
       await module.close();
       await place.drop();
     });

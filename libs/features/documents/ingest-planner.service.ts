@@ -7,10 +7,10 @@ import type { EmbeddingSpace } from '@kernel/vectors';
 import { v5 } from 'uuid';
 import { originalKey, textKey } from './blob-keys';
 import type { StoredDocument } from './document';
-import { Chunker, type TokenCount } from './text/chunker';
+import { Chunker, type Chunk, type TokenCount } from './text/chunker';
 import { decode } from './text/decode';
 import { outline } from './text/outline';
-import { overview } from './text/overview';
+import { overview, type Overview } from './text/overview';
 
 const CHUNK_TOKENS = 200;
 const OVERLAP_TOKENS = 30;
@@ -70,37 +70,21 @@ async function planned(
   const chunks = await new Chunker(text, read, limits, count).chunks();
   const whole = await overview(text, { outline: read, chunks }, document.name, most, count);
   const id = (name: string): string => v5(`${document.version}/${name}`, document.id);
-  const common = { page: null, language };
   return [
-    {
-      input: whole.input,
-      point: {
-        ...common,
-        id: id('overview'),
-        kind: 'overview',
-        ordinal: 0,
-        start: 0,
-        end: whole.end,
-        heading: whole.outline,
-        text: text.slice(0, whole.end),
-        tokens: whole.tokens,
-      },
-    },
-    ...chunks.map(
-      ({ input, path, start, end, text: content, tokens }, ordinal): PlannedPoint => ({
-        input,
-        point: {
-          ...common,
-          id: id(String(ordinal)),
-          kind: 'chunk',
-          ordinal,
-          start,
-          end,
-          heading: path.length === 0 ? null : path.join(' › '),
-          text: content,
-          tokens,
-        },
-      }),
-    ),
+    { input: whole.input, point: { ...overviewPoint(text, whole), id: id('overview'), language } },
+    ...chunks.map((chunk, ordinal) => ({
+      input: chunk.input,
+      point: { ...chunkPoint(chunk), id: id(String(ordinal)), ordinal, language },
+    })),
   ];
+}
+
+type OwnPart = Omit<PlannedPoint['point'], 'id' | 'language'>;
+
+function overviewPoint(text: string, { end, outline: heading, tokens }: Overview): OwnPart {
+  return { kind: 'overview', ordinal: 0, page: null, start: 0, end, heading, text: text.slice(0, end), tokens };
+}
+
+function chunkPoint({ start, end, path, text, tokens }: Chunk): Omit<OwnPart, 'ordinal'> {
+  return { kind: 'chunk', page: null, start, end, heading: path.length === 0 ? null : path.join(' › '), text, tokens };
 }

@@ -76,9 +76,8 @@ export class ContentInspector {
       throw unsupported('binary content or a text in another encoding than UTF-8 or UTF-16');
     }
     this.characters += text.length;
-    // eslint-disable-next-line no-control-regex
     this.controls += text.match(/[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/gu)?.length ?? 0;
-    this.written ||= /[^\s\u0000\u200b\u200c\u200d\u2060\ufeff]/u.test(text);
+    this.written ||= /[^\s\0\p{Cf}]/u.test(text);
     if (this.head.length < HEAD) this.head += text.slice(0, HEAD - this.head.length);
   }
 }
