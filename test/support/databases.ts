@@ -71,7 +71,10 @@ export async function openDatabase(kind: DatabaseKind, pool = { size: 2, overflo
 async function embeddedTemplate(): Promise<string> {
   const migrations = join(__dirname, '../../libs/backing/postgres/migrations');
   const hash = createHash('sha256').update(readFileSync(join(__dirname, '../../package-lock.json')));
-  for (const file of readdirSync(migrations).sort()) hash.update(readFileSync(join(migrations, file)));
+  for (const file of readdirSync(migrations, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .sort())
+    hash.update(readFileSync(join(migrations, file)));
   const template = join(tmpdir(), `sutazai-template-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(template)) return template;
   const making = mkdtempSync(join(tmpdir(), 'sutazai-making-'));
