@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..');
 const MAIN = join(ROOT, 'dist', 'apps', 'api', 'src', 'main.js');
@@ -139,6 +139,14 @@ describe('the server process', () => {
     expect([code, errors]).toEqual([0, '']);
     expect(performance.now() - asked).toBeLessThan(5_000);
     expect(existsSync(join(directory, 'lock'))).toBe(false);
+  });
+
+  it('serves the document that the build prints without a database', async () => {
+    const printed = spawnSync(process.execPath, [join(dirname(MAIN), 'openapi.js')], { encoding: 'utf8', cwd: directory });
+    expect([printed.status, printed.stderr]).toEqual([0, '']);
+    expect(readdirSync(directory)).toEqual([]);
+    const served = await fetch(`${await start().url()}/docs/openapi.json`);
+    expect(`${await served.text()}\n`).toBe(printed.stdout);
   });
 
   it('writes JSON lines with the request id, and nothing of what was sent', async () => {

@@ -142,6 +142,22 @@ describe('every route of the router', () => {
     }
   });
 
+  it('is described in full: a summary, a tag, a success, and schemas that are there', async () => {
+    const { json, text } = await api.get('/docs/openapi.json');
+    const document = json as unknown as {
+      paths: Record<string, Record<string, { summary?: string; tags?: string[]; responses: object }>>;
+      components: { schemas: object };
+    };
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const [method, operation] of Object.entries(methods)) {
+        const success = Object.keys(operation.responses).some((status) => status.startsWith('2'));
+        expect([method, path, Boolean(operation.summary), operation.tags?.length, success]).toEqual([method, path, true, 1, true]);
+      }
+    }
+    for (const [, name] of text.matchAll(/"\$ref": "#\/components\/schemas\/([^"]+)"/g))
+      expect(Object.keys(document.components.schemas)).toContain(name);
+  });
+
   const keys = new Map<string, Promise<string>>();
   function keyWith(scopes: Scope[]): Promise<string> {
     const known = keys.get(scopes.join()) ?? api.key(token, scopes);
