@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -97,6 +99,24 @@ describe('the server process', () => {
     writeFileSync(join(directory, 'file'), '');
     const { code, errors } = await start({ DATA_DIR: join(directory, 'file', 'data') }).ended;
     expect([code, errors.split('\n')]).toEqual([73, [expect.stringMatching(/cannot be written/), '']]);
+  });
+
+  it('says in one sentence that its port is taken, and unlocks the directory', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, errors } = await start({ PORT: String(port) }).ended;
+    other.close();
+    expect([code, errors]).toEqual([69, `Cannot listen on port ${port} of 127.0.0.1: another process listens there. Set PORT or HOST.\n`]);
+    expect(existsSync(join(directory, 'lock'))).toBe(false);
+  });
+
+  it('says in one sentence that its database does not answer, without the password', async () => {
+    const { code, output, errors } = await start({ DATABASE_URL: 'postgres://app:canary-pw@127.0.0.1:1/app' }).ended;
+    expect([code, errors.trim().split('\n').length]).toEqual([69, 1]);
+    expect(errors).toMatch(/database/i);
+    expect(output + errors).not.toContain('canary-pw');
+    expect(existsSync(join(directory, 'lock'))).toBe(false);
   });
 
   it('runs once on a directory: a second start is refused with the pid of the first, which goes on', async () => {

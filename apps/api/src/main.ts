@@ -3,11 +3,15 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DataDirectory, DirectoryError } from '@backing/data-directory';
 import { strongerModel } from '@features/models';
 import { type AppConfig, ConfigError, parseConfig, releaseVersion } from '@kernel/config';
+import { AppError } from '@kernel/errors';
 import { AppLog } from '@kernel/log';
 import { Setup } from './auth/setup.service';
 import { banner } from './banner';
 import { createApp } from './configure';
 import { Shutdown } from './shutdown';
+
+/** EX_UNAVAILABLE of sysexits.h: an address or a service that the start needs cannot be had. */
+const UNAVAILABLE = 69;
 
 /** Starts the server in this process; it ends by a signal. */
 async function main(): Promise<void> {
@@ -17,11 +21,14 @@ async function main(): Promise<void> {
   try {
     const app = await createApp(config, directory, log);
     new Shutdown(app, directory, log).listen();
-    await app.listen(config.http.port, config.http.host);
+    await app.listen(config.http.port, config.http.host).catch(async (error: unknown) => {
+      await app.close();
+      throw error;
+    });
     process.stdout.write(welcome(app, config));
   } catch (error) {
     directory.close();
-    throw error;
+    throw listenFault(error, config) ?? error;
   }
 }
 
@@ -39,8 +46,16 @@ function welcome(app: NestFastifyApplication, config: AppConfig): string {
   });
 }
 
+function listenFault(error: unknown, { http }: AppConfig): AppError | undefined {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== 'listen' && syscall !== 'bind' && syscall !== 'getaddrinfo') return undefined;
+  const why = code === 'EADDRINUSE' ? 'another process listens there' : `the system says ${code}`;
+  return new AppError('unavailable', `Cannot listen on port ${http.port} of ${http.host}: ${why}. Set PORT or HOST.`, { cause: error });
+}
+
 main().catch((error: unknown) => {
-  const expected = error instanceof ConfigError || error instanceof DirectoryError;
+  const wrong = error instanceof ConfigError || error instanceof DirectoryError;
+  const expected = wrong || error instanceof AppError;
   process.stderr.write(`${expected ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
-  process.exit(expected ? error.exitCode : 1);
+  process.exit(wrong ? error.exitCode : expected ? UNAVAILABLE : 1);
 });

@@ -27,6 +27,9 @@ const BY_STATE: Record<string, () => AppError> = {
   '22021': () => new AppError('unprocessable', 'The text holds a character that cannot be stored.'),
   '22P05': () => new AppError('unprocessable', 'The text holds a character that cannot be stored.'),
   '22P02': () => new AppError('unprocessable', 'A value has the wrong form.'),
+  '28000': () => new AppError('unavailable', 'The database refuses this user: check DATABASE_URL.'),
+  '28P01': () => new AppError('unavailable', 'The database refuses this user or password: check DATABASE_URL.'),
+  '3D000': () => new AppError('unavailable', 'The database server has no database of this name: check DATABASE_URL.'),
   '53300': () => new AppError('unavailable', 'The database has no connection left.', { retryAfterSeconds: 1 }),
 };
 

@@ -4,6 +4,7 @@ import { Client, type ClientConfig } from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { EmbeddedDatabase } from './embedded.client';
 import { MIGRATIONS } from './migrations';
+import { translated } from './postgres.error';
 
 /** Milliseconds a statement may take; migrations have ten minutes. */
 const STATEMENT_DEADLINE = 5_000;
@@ -27,7 +28,7 @@ export async function openSource(config: Pick<AppConfig, 'database' | 'directory
   } catch (error) {
     if (opened.source.isInitialized) await opened.source.destroy();
     await opened.embedded?.close();
-    throw error;
+    throw translated(error);
   }
   return opened;
 }

@@ -61,7 +61,8 @@ export class AppLog implements LoggerService {
   error(message: unknown, ...rest: unknown[]): void {
     const context = rest.at(-1);
     const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
-    this.write('error', message, context, stack);
+    // A start that fails is reported by whoever started it, in words for people.
+    this.write(context === 'ExceptionHandler' ? 'debug' : 'error', message, context, stack);
   }
 
   private write(level: Level, message: unknown, context: unknown, stack?: string): void {
