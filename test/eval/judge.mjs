@@ -57,7 +57,8 @@ export function unsupportedSentences({ content, citations }) {
     const behind = citations.filter((citation) => citation.supports.some((span) => span.start <= start && span.end >= end));
     if (behind.length === 0) return true;
     const source = behind.map((citation) => `${citation.document} ${citation.index} ${citation.quote}`).join(' ');
-    return numbersOf(text).some((number) => !numbersOf(source).includes(number));
+    const written = numbersOf(source);
+    return numbersOf(text).some((number) => !written.includes(number));
   });
 }
 
@@ -72,8 +73,16 @@ function sentencesOf(content) {
   return found;
 }
 
+const NUMBER_WORDS =
+  'one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty'.split(
+    ' ',
+  );
+
+/** Numbers as digits; small English ones also when they are written out. */
 function numbersOf(text) {
-  return text.match(/\p{Nd}+(?:[.,]\p{Nd}+)*/gu) ?? [];
+  const digits = text.match(/\p{Nd}+(?:[.,]\p{Nd}+)*/gu) ?? [];
+  const words = text.toLowerCase().match(/\p{L}+/gu) ?? [];
+  return [...digits, ...words.filter((word) => NUMBER_WORDS.includes(word)).map((word) => String(NUMBER_WORDS.indexOf(word) + 1))];
 }
 
 /** The figures over judged answers. */

@@ -29,7 +29,7 @@ interface Fixture {
 
 function fixtures(): Fixture {
   const documents = filesUnder(join(root, 'test', 'fixtures', 'documents')).map((file) => readFileSync(file, 'utf8'));
-  const sets = ['questions.json', 'questions-held-out.json'].map(
+  const sets = ['questions.json', 'questions-more.json', 'questions-held-out.json'].map(
     (name) =>
       JSON.parse(readFileSync(join(root, 'test', 'eval', name), 'utf8')) as { questions: { question: string; history?: string[] }[] },
   );

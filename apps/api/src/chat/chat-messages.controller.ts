@@ -1,10 +1,10 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { ChatMessages, messageView, type AskedQuestion } from '@features/chat';
 import { Jobs } from '@features/jobs';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
@@ -73,12 +73,11 @@ export class ChatMessagesController {
     @Body({ schema: askBody }) body: AskBody,
     @Query({ schema: askQuery }) query: AskQuery,
     @Caller() principal: Principal,
-    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const asked = await this.messages.ask(principal, id, questionOf(body), request.id);
+    const asked = await this.messages.ask(principal, id, questionOf(body), reply.request.id);
     void reply.header('Location', `/api/v1/jobs/${asked.jobId}`);
-    if (acceptsEvents(request.headers.accept)) return this.stream.send(request, reply, asked.jobId, 0);
+    if (acceptsEvents(reply.request.headers.accept)) return this.stream.send(reply.request, reply, asked.jobId, 0);
     await this.answer(principal, id, asked, query.wait ?? 0, reply);
   }
 

@@ -24,7 +24,8 @@ describe('readQuestion', () => {
     ['How often does it rain?', []],
     ['How many people came?', []],
     ['Wie viel Trinkgeld zahlt man in Wien?', ['trinkgeld']],
-    ['図書館の閲覧料金はいくらですか。', ['閲覧料金']],
+    ['図書館の閲覧料金はどれほどですか。', ['図書館', '閲覧料金']],
+    ['灯台の高さはどれほどですか。', ['灯台', '高']],
   ])('finds what %j asks for', (text, focus) => {
     expect(readQuestion(text, []).focus.map((term) => term.text)).toEqual(focus);
   });

@@ -11,9 +11,11 @@ export interface Question {
   /** What retrieval asks for: the question, for a follow-up after the questions that it continues. */
   query: string;
   content: Term[];
+  /** The question without its proper names and codes: what is asked about them. */
+  core: string;
   /** Content terms of the earlier questions of a follow-up. */
   earlier: Term[];
-  /** What is asked for (`which harbour …`, `wie viele Tage …`), when the wording shows it; an answer speaks of one of these at least. */
+  /** What is asked for (`which harbour …`, `wie viele Tage …`), when the wording shows it. */
   focus: Term[];
   /** The kind of figure that an answer must hold. */
   wants: WantedFigure | null;
@@ -38,6 +40,7 @@ export function readQuestion(text: string, earlier: string[]): Question {
     language,
     query: [...before.slice(-1), text].join('\n'),
     content,
+    core: coreOf([...before.slice(-1), text].join(' '), language),
     earlier: before.slice(-1).flatMap((turn) => contentTerms(turn, language)),
     focus: followUp ? [] : focusOf(text, language),
     wants,
@@ -57,6 +60,13 @@ export function languageOf(text: string, earlier: string[] = []): string {
   return last === undefined ? 'en' : languageOf(last, earlier.slice(0, -1));
 }
 
+/** Names make every sentence about their bearer look near; without them the similarity shows what is asked. */
+function coreOf(text: string, language: string): string {
+  const names = terms(text, language).filter((term) => term.name && term.number === null);
+  const core = names.reduce((rest, name) => rest.replace(name.written, ''), text);
+  return contentTerms(core, language).length === 0 ? text : core.replace(/\s+/gu, ' ').trim();
+}
+
 function continues(text: string, language: string, content: Term[]): boolean {
   if (OPENING.test(text)) return true;
   if (language === 'ja') return POINTING_KANA.test(text) || content.length === 0;
@@ -72,11 +82,13 @@ export function focusOf(text: string, language: string): Term[] {
   return language === 'en' ? englishFocus(text) : [];
 }
 
-/** The run just before the last topic particle: `…の閲覧料金は` asks for a fee. */
+const TOPIC_PHRASE =
+  /(?:(?<owner>[\p{Script=Han}\p{Script=Katakana}ー]{2,})の)?(?<run>\p{Script=Han}+(?=さ)|\p{Script=Han}{2,}|[\p{Script=Katakana}ー]{2,})さ?(?=[はをが])/gu;
+
+/** The runs before the last topic particle: `…塔の高さは` asks for the height of a tower; an answer needs all of them. */
 function spacelessFocus(text: string, language: string): Term[] {
-  const topics = [...text.matchAll(/(?<run>\p{Script=Han}{2,}|[\p{Script=Katakana}ー]{2,})(?=[はをが])/gu)];
-  const topic = topics.at(-1)?.groups?.run;
-  return topic === undefined ? [] : contentTerms(topic, language).slice(0, 1);
+  const topic = [...text.matchAll(TOPIC_PHRASE)].at(-1)?.groups;
+  return topic === undefined ? [] : contentTerms(`${topic.owner ?? ''}の${topic.run ?? ''}`, language);
 }
 
 /** German nouns show themselves: the first one is what is asked about. */

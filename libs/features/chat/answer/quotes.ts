@@ -1,5 +1,5 @@
 import type { Passage } from '@features/vectors';
-import type { RankedUnit } from './evidence.service';
+import type { RankedUnit } from './unit-score';
 import type { Question } from './question';
 import { quoteText } from './phrases';
 

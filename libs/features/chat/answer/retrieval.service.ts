@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { UsageAccount } from '@features/models';
 import { Search, type Collection, type Passage } from '@features/vectors';
 import type { ModelCard } from '@kernel/models';
-import { EvidenceRanking, type RankedUnit } from './evidence.service';
+import { EvidenceRanking } from './evidence.service';
 import { evidenceUnits } from './evidence-units';
 import { likeness, termSet } from './likeness';
 import type { Question } from './question';
 import { terms, type Term } from './terms';
+import type { RankedUnit } from './unit-score';
 import { readWholeQuestion } from './whole-document';
 
 /** What an answer may rest on. */
@@ -90,5 +91,5 @@ function byEvidence(found: Passage[], ranked: RankedUnit[], topK: number): Groun
 /** The sentences of overviews, for which no question has to be compared. */
 export function unitsOf(grounds: Grounds): RankedUnit[] {
   if (grounds.units.length > 0) return grounds.units;
-  return evidenceUnits(grounds.passages).map((unit) => ({ ...unit, score: 1, similarity: 1, coverage: 1, assurance: 1 }));
+  return evidenceUnits(grounds.passages).map((unit) => ({ ...unit, score: 1, similarity: 1, coreSimilarity: 1, coverage: 1, related: 1 }));
 }

@@ -36,8 +36,8 @@ describe('supportOf', () => {
   });
 
   it('reads a table row with the names of its columns', () => {
-    expect(supports('The South bed has 30 plants at a depth of 8 cm.')).toBe('South: Plants: 30, Depth: 8 cm');
-    expect(supports('The North bed has 30 plants.')).toBeUndefined();
+    expect(supports('South has 30 plants at a depth of 8 cm.')).toBe('South: Plants: 30, Depth: 8 cm');
+    expect(supports('North has 30 plants.')).toBeUndefined();
   });
 
   it('reads neighbours together, but never two passages', () => {

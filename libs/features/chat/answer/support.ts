@@ -14,8 +14,8 @@ export interface SupportRule {
   reach: number;
 }
 
-/** For what is released of a starter model: nearly every word, within two sentences. */
-export const STRICT: SupportRule = { words: 0.75, reach: 2 };
+/** For what is released of a starter model: every word, within two sentences. */
+export const STRICT: SupportRule = { words: 1, reach: 2 };
 /** For naming the source of what a stronger model says in its own words. */
 export const SOURCE: SupportRule = { words: 0.6, reach: 3 };
 

@@ -73,8 +73,9 @@ async function writeAsStarter(script: Script, grounds: Partial<Grounds> = {}): P
     ...unit,
     score: 1 - index / 10,
     similarity: 0.5,
+    coreSimilarity: 0.5,
     coverage: 0.5,
-    assurance: 0.5,
+    related: 0.5,
   }));
   const answer = await writer.write(taskOf(script, deltas, card), { passages: PASSAGES, whole: false, units, ...grounds });
   return { answer, deltas, runtime };
