@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { JobHandlers, Jobs } from '@features/jobs';
 import { PostgresClient, sql } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
@@ -242,6 +244,15 @@ describeDatabases('Jobs over HTTP', (kind) => {
     }
     expect((await api.get('/api/v1/jobs', other.accessToken)).json.data).toEqual([]);
   });
+
+  it('does not hold a stop up by connections on which nothing was ever asked', async () => {
+    const silent = connect(Number(new URL(api.url).port), '127.0.0.1');
+    await once(silent, 'connect');
+    const closed = once(silent, 'close');
+    await api.restart();
+    addHandler();
+    await closed;
+  }, 10_000);
 
   it('lists with filters and pages, and refuses unknown ones', async () => {
     const all = await api.get('/api/v1/jobs?kind=test.work&status=succeeded&limit=2', me.accessToken);

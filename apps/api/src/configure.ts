@@ -10,6 +10,7 @@ import { httpAdapter } from './http/http.adapter';
 import { registerHooks } from './http/hooks';
 import { ProblemFilter } from './http/problem.filter';
 import { RouteTable } from './http/route-table';
+import { closeSilentConnections } from './http/silent-connections';
 import { ValidationPipe } from './http/validation.pipe';
 import { bindJobTransport } from './jobs/bind-transport';
 
@@ -34,6 +35,7 @@ async function configure(app: NestFastifyApplication, config: AppConfig, log: Ap
   const table = app.get(RouteTable);
   table.watch(instance);
   registerHooks(app, config, log);
+  closeSilentConnections(instance.server, (close) => instance.addHook('preClose', async () => close()));
   app.useGlobalPipes(new ValidationPipe());
   app.useGlobalFilters(new ProblemFilter());
   await app.init();

@@ -70,6 +70,12 @@ class Client extends EventEmitter {
   taken = '';
   full = false;
   destroyed = false;
+  socketEnded = false;
+  flushed?: () => void;
+  readonly socket = { end: () => (this.socketEnded = true) };
+  end(flushed: () => void): void {
+    this.flushed = flushed;
+  }
   get writableNeedDrain(): boolean {
     return this.full;
   }
@@ -117,6 +123,25 @@ describe('EventStream', () => {
     await writing;
     expect(client.destroyed).toBe(true);
     expect(controller.signal.aborted).toBe(true);
+  });
+
+  it('leaves a client that does not take the rest', async () => {
+    const { client, stream } = bench();
+    stream.leave();
+    await jest.advanceTimersByTimeAsync(999);
+    expect(client.destroyed).toBe(false);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(client.destroyed).toBe(true);
+  });
+
+  it('closes the connection of a client that took everything', async () => {
+    const { client, stream } = bench();
+    stream.leave();
+    client.flushed?.();
+    expect(client.socketEnded).toBe(true);
+    client.emit('close');
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(client.destroyed).toBe(false);
   });
 
   it('stops at once when the client goes', async () => {

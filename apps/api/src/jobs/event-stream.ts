@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { JobEvent } from '@features/jobs';
 import { AppError } from '@kernel/errors';
 
+const LEAVE_MS = 1_000;
+
 /** Events in the wire form of an event stream (WHATWG HTML, 9.2): JSON has no line break outside its escapes, so data is one line. */
 export function encodeEvents(events: readonly JobEvent[]): string {
   return events.map(({ seq, event, data }) => `id: ${seq}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`).join('');
@@ -65,5 +67,12 @@ export class EventStream {
 
   end(): void {
     this.raw.end();
+  }
+
+  /** Ends the stream and its connection, whether the client takes what is left or not: a server that stops waits for neither. */
+  leave(): void {
+    const late = setTimeout(() => this.raw.destroy(), LEAVE_MS);
+    this.raw.once('close', () => clearTimeout(late));
+    this.raw.end(() => this.raw.socket?.end());
   }
 }

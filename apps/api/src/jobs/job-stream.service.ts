@@ -36,7 +36,8 @@ export class JobStream implements OnModuleDestroy {
       if (request.raw.socket.destroyed) controller.abort();
       stream.open(reply.getHeaders());
       await this.forward(stream, jobId, after, controller.signal);
-      stream.end();
+      if (this.draining) stream.leave();
+      else stream.end();
     } catch (error) {
       this.logger.warn(`The stream of job ${jobId} broke off: ${error instanceof Error ? error.message : String(error)}`);
       reply.raw.destroy();
