@@ -21,6 +21,8 @@ interface Pending {
 interface Incarnation {
   worker: Worker;
   ready: Promise<void>;
+  /** Rejects `ready`; without effect once it is fulfilled. */
+  failed: (error: Error) => void;
   pending: Map<number, Pending>;
   ended?: Error;
 }
@@ -44,6 +46,13 @@ export class EmbeddedDatabase {
     private readonly directory: string,
     public deadlineMilliseconds: number,
   ) {}
+
+  /** Starts the thread and waits until the engine has made or recovered its files. Errors: `unavailable`, `timeout`. */
+  async open(deadlineMilliseconds: number): Promise<void> {
+    const incarnation = this.current();
+    const timer = setTimeout(() => this.expire(incarnation), deadlineMilliseconds);
+    await incarnation.ready.finally(() => clearTimeout(timer));
+  }
 
   /** A session for one `pg` client. It starts outside any transaction and dies with the thread it was opened on. */
   session(): EmbeddedSession {
@@ -90,17 +99,15 @@ export class EmbeddedDatabase {
       fail = reject;
     });
     ready.catch(() => undefined);
-    const incarnation: Incarnation = { worker, ready, pending };
+    const incarnation: Incarnation = { worker, ready, failed: (error) => fail(error), pending };
     worker.on('message', (answer: WorkerAnswer) => {
       if (answer.ready === true) open();
       else if (answer.failed !== undefined)
-        this.end(incarnation, new AppError('unavailable', `The embedded database did not open: ${answer.failed}`), fail);
+        this.end(incarnation, new AppError('unavailable', `The embedded database did not open: ${answer.failed}`));
       else settle(pending, answer);
     });
-    worker.on('error', (error) =>
-      this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.', { cause: error }), fail),
-    );
-    worker.on('exit', () => this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.'), fail));
+    worker.on('error', (error) => this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.', { cause: error })));
+    worker.on('exit', () => this.end(incarnation, new AppError('unavailable', 'The embedded database stopped.')));
     return incarnation;
   }
 
@@ -115,14 +122,14 @@ export class EmbeddedDatabase {
   }
 
   private expire(incarnation: Incarnation): void {
-    this.end(incarnation, new AppError('timeout', 'The database statement passed its deadline.'), () => undefined);
+    this.end(incarnation, new AppError('timeout', 'The database statement passed its deadline.'));
     void incarnation.worker.terminate();
   }
 
-  private end(incarnation: Incarnation, error: Error, fail: (error: Error) => void): void {
+  private end(incarnation: Incarnation, error: Error): void {
     if (incarnation.ended !== undefined) return;
     incarnation.ended = error;
-    fail(error);
+    incarnation.failed(error);
     for (const waiting of incarnation.pending.values()) {
       clearTimeout(waiting.timer);
       waiting.reject(error);

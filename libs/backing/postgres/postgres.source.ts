@@ -9,6 +9,8 @@ import { translated } from './postgres.error';
 /** Milliseconds a statement may take; migrations have ten minutes. */
 const STATEMENT_DEADLINE = 5_000;
 const MIGRATION_DEADLINE = 600_000;
+/** Milliseconds for making or recovering the embedded database: seconds on a quiet machine, more on a busy one. */
+const OPENING_DEADLINE = 120_000;
 /** The driver gives up this much later than the server: its own limit is for connections that died without a word. */
 const DRIVER_GRACE = 2_000;
 /** Key of the advisory lock under which one process at a time migrates; any fixed number. */
@@ -58,11 +60,17 @@ function realSource(config: Pick<AppConfig, 'database'>): OpenedSource {
 async function embeddedSource(directory: string): Promise<OpenedSource> {
   const { PglitePgConnection } = await import('@electric-sql/pglite/node-postgres');
   const embedded = new EmbeddedDatabase(directory, STATEMENT_DEADLINE);
+  await embedded.open(OPENING_DEADLINE);
   type EngineHandle = ConstructorParameters<typeof PglitePgConnection>[0]['pglite'];
   class EmbeddedClient extends Client {
     constructor(config: ClientConfig) {
       // Each client speaks on a session of its own, so that nothing of a dead one reaches it. The connection needs two members of the engine, which the session has.
       const connection = new PglitePgConnection({ pglite: embedded.session() as unknown as EngineHandle });
+      // Its own way of giving up drops the listeners, and whoever waits for the connection would wait for ever.
+      connection.stream.destroy = () => {
+        if (connection.listenerCount('error') > 0) connection.emit('error', new Error('Connection terminated'));
+        connection.end();
+      };
       super({ ...config, connection } as ClientConfig);
     }
   }
