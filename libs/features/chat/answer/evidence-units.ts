@@ -14,6 +14,8 @@ export interface EvidenceUnit {
   /** As shown to people: without Markdown marks, a table row with its column names. */
   shown: string;
   heading: string;
+  /** A table row stands for itself: two rows together would mix their cells. */
+  row: boolean;
   own: TermSet;
   /** The passage around it: headings and all its sentences. */
   around: TermSet;
@@ -49,7 +51,19 @@ function unitsOf(passage: Passage, index: number): EvidenceUnit[] {
     const all = terms(shown, passage.language);
     const own = termSet(all, shown);
     const content = all.filter((term) => !term.stop && !term.light);
-    units.push({ passage: index, place: units.length, start: span.start, end: span.end, shown, heading, own, around, terms: all, content });
+    units.push({
+      passage: index,
+      place: units.length,
+      start: span.start,
+      end: span.end,
+      shown,
+      heading,
+      row: ROW.test(source),
+      own,
+      around,
+      terms: all,
+      content,
+    });
   }
   return units;
 }

@@ -89,7 +89,7 @@ function* windows(units: EvidenceUnit[], reach: number): Generator<EvidenceUnit[
   for (let size = 1; size <= reach; size += 1) {
     for (let start = 0; start + size <= units.length; start += 1) {
       const window = units.slice(start, start + size);
-      if (window.every((unit) => unit.passage === window[0]?.passage)) yield window;
+      if (size === 1 || window.every((unit) => unit.passage === window[0]?.passage && !unit.row)) yield window;
     }
   }
 }
