@@ -159,7 +159,11 @@ function describe(config, pooling, { ids, types, marked }) {
     arrayEntry('tokenizer.ggml.tokens', 'string', marked),
     arrayEntry('tokenizer.ggml.token_type', 'i32', types),
     // Word pieces have no scores; llama.cpp wants one for each all the same.
-    arrayEntry('tokenizer.ggml.scores', 'f32', types.map(() => -1000)),
+    arrayEntry(
+      'tokenizer.ggml.scores',
+      'f32',
+      types.map(() => -1000),
+    ),
     entry('tokenizer.ggml.bos_token_id', 'u32', id('[CLS]')),
     entry('tokenizer.ggml.eos_token_id', 'u32', id('[SEP]')),
     entry('tokenizer.ggml.unknown_token_id', 'u32', id('[UNK]')),

@@ -29,7 +29,13 @@ describeDatabases('chat over HTTP', (kind) => {
       const made = await api.post(SESSIONS, { title: 'First', system: 'Be brief.', options: { temperature: 0 } }, owner.accessToken);
       expect(made.status).toBe(201);
       expect(made.headers.get('location')).toBe(`${SESSIONS}/${String(made.json.id)}`);
-      expect(made.json).toMatchObject({ title: 'First', system: 'Be brief.', collections: [], visibility: 'private', options: { temperature: 0 } });
+      expect(made.json).toMatchObject({
+        title: 'First',
+        system: 'Be brief.',
+        collections: [],
+        visibility: 'private',
+        options: { temperature: 0 },
+      });
       const path = `${SESSIONS}/${String(made.json.id)}`;
       const tag = made.headers.get('etag') ?? '';
       const change = (body: object, match: string) =>

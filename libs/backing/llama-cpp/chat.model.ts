@@ -1,7 +1,6 @@
 import type { ChatWrapper, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
   'resolution-mode': 'import',
 };
-import { AppError } from '@kernel/errors';
 import type { ChatRequest, ChatTurn } from '@kernel/models';
 import type { ChatEntry } from './catalogue';
 import type { LlamaCppClient } from './llama-cpp.client';

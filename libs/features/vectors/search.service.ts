@@ -9,7 +9,7 @@ import { similarity } from './similarity';
 import { questionTerms } from './text/question';
 
 /** Share of the question's idf weight from which a passage counts as found by its words alone. */
-export const COVERAGE_FOUND = 0.6;
+export const COVERAGE_FOUND = 0.4;
 /** Candidates of each search for one passage of the answer, and at least this many. */
 const CANDIDATES_PER_PASSAGE = 4;
 const FEWEST_CANDIDATES = 40;

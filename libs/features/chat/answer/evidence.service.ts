@@ -6,6 +6,7 @@ import { answerSigns, assurance, type AnswerSigns } from './answerability';
 import { evidenceUnits, type EvidenceUnit } from './evidence-units';
 import type { Question } from './question';
 import type { Term } from './terms';
+import { TextVectors } from './text-vectors';
 import { cosine, refined, scored, weigh, type RankedUnit, type WordVectors } from './unit-score';
 
 export interface Evidence {
@@ -21,7 +22,7 @@ interface Similarity {
   core: number;
 }
 
-type Embed = (texts: string[], input?: 'query' | 'document') => Promise<Float32Array[]>;
+type Embed = (texts: string[], input?: 'query' | 'document') => Promise<(Float32Array | undefined)[]>;
 
 /** How much a similarity tells in a language that the embedding model was not made for. */
 const FOREIGN_TRUST = 0.5;
@@ -29,6 +30,8 @@ const FOREIGN_TRUST = 0.5;
 const REFINED = 5;
 /** Long units are compared by their beginning; an embedding model reads no more at once. */
 const CLIP = 600;
+/** About 6 MB at 384 dimensions. */
+const KEPT_VECTORS = 4_000;
 
 /**
  * Finds, among the sentences of retrieved passages, those that answer a question: idf-weighted words of the question, similarity of
@@ -36,6 +39,8 @@ const CLIP = 600;
  */
 @Injectable()
 export class EvidenceRanking {
+  private readonly known = new TextVectors(KEPT_VECTORS);
+
   constructor(private readonly models: Models) {}
 
   async rank(question: Question, passages: Passage[], signal: AbortSignal, account: UsageAccount): Promise<Evidence> {
@@ -59,8 +64,12 @@ export class EvidenceRanking {
   }
 
   private embedding(card: ModelCard, signal: AbortSignal, account: UsageAccount): Embed {
-    return async (texts, input = 'document') =>
-      texts.length === 0 ? [] : (await this.models.embed({ model: card.id, texts: texts.map(clipped), input, signal }, account)).vectors;
+    const embed = async (texts: string[], input: 'query' | 'document'): Promise<Float32Array[]> =>
+      (await this.models.embed({ model: card.id, texts, input, signal }, account)).vectors;
+    return (texts, input = 'document') => {
+      const read = texts.map(clipped);
+      return input === 'query' ? embed(read, input) : this.known.of(card.id, read, (missing) => embed(missing, input));
+    };
   }
 }
 
