@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ApiError, Client } from '../../test/support/client.mjs';
+import { ApiError, Client } from '../client.mjs';
 import { environment, folders } from '../settings.mjs';
 
 const EMAIL = 'demo@example.org';

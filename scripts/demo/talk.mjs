@@ -1,4 +1,4 @@
-import { parseEvents } from '../../test/support/client.mjs';
+import { parseEvents } from '../client.mjs';
 import { Obstacle } from './account.mjs';
 
 const COLLECTION = 'default';

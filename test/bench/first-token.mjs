@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Client } from '../support/client.mjs';
+import { Client } from '../../scripts/client.mjs';
 import { ServerProcess, repository } from '../support/server.mjs';
 
 const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '20' } } });

@@ -2,7 +2,7 @@
 // and while it ingests 100 pages of text, each beside an idle baseline of the same run; then memory and start-up times.
 import { parseArgs } from 'node:util';
 import { manual } from '../faults/manual.mjs';
-import { Client } from '../support/client.mjs';
+import { Client } from '../../scripts/client.mjs';
 import { ServerProcess } from '../support/server.mjs';
 
 const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });

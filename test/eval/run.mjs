@@ -4,7 +4,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Client } from '../support/client.mjs';
+import { Client } from '../../scripts/client.mjs';
 import { ServerProcess, repository } from '../support/server.mjs';
 import { TARGETS, figures, judge, missed } from './judge.mjs';
 

@@ -4,7 +4,7 @@
 // missing or doubled, and nothing that was accepted is lost.
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../../scripts/services.mjs';
-import { Client } from '../support/client.mjs';
+import { Client } from '../../scripts/client.mjs';
 import { ServerProcess } from '../support/server.mjs';
 import { verifyDatabase } from './invariants.mjs';
 import { manual } from './manual.mjs';

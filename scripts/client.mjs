@@ -1,4 +1,4 @@
-// A small client of the native API, used by the demo, the evaluation, the fault suite and the benchmarks.
+// A small client of the native API: the demo, the evaluation, the fault suite and the benchmarks speak through it.
 
 /** An answer of the API that is not a success. */
 export class ApiError extends Error {
