@@ -133,11 +133,11 @@ function checkShapes(tensors, config, vocabulary) {
   }
 }
 
-function describe(config, pooling, { ids, types, marked }) {
-  const id = (token) => {
-    if (ids[token] === undefined) throw new Error(`tokenizer.json has no ${token}`);
-    return ids[token];
-  };
+function describe(config, pooling, vocabulary) {
+  return [...describeEncoder(config, pooling), ...describeTokenizer(config, vocabulary), entry('general.quantization_version', 'u32', 2)];
+}
+
+function describeEncoder(config, pooling) {
   return [
     entry('general.architecture', 'string', 'bert'),
     entry('general.type', 'string', 'model'),
@@ -153,17 +153,23 @@ function describe(config, pooling, { ids, types, marked }) {
     entry('bert.attention.causal', 'bool', false),
     entry('bert.pooling_type', 'u32', pooling.pooling_mode_mean_tokens ? POOLING_MEAN : POOLING_CLS),
     entry('bert.normalize_embeddings', 'bool', true),
+  ];
+}
+
+function describeTokenizer(config, { ids, types, marked }) {
+  const id = (token) => {
+    if (ids[token] === undefined) throw new Error(`tokenizer.json has no ${token}`);
+    return ids[token];
+  };
+  // Word pieces have no scores; llama.cpp wants one for each all the same.
+  const scores = types.map(() => -1000);
+  return [
     entry('tokenizer.ggml.model', 'string', 'bert'),
     entry('tokenizer.ggml.pre', 'string', 'default'),
     entry('tokenizer.ggml.token_type_count', 'u32', config.type_vocab_size),
     arrayEntry('tokenizer.ggml.tokens', 'string', marked),
     arrayEntry('tokenizer.ggml.token_type', 'i32', types),
-    // Word pieces have no scores; llama.cpp wants one for each all the same.
-    arrayEntry(
-      'tokenizer.ggml.scores',
-      'f32',
-      types.map(() => -1000),
-    ),
+    arrayEntry('tokenizer.ggml.scores', 'f32', scores),
     entry('tokenizer.ggml.bos_token_id', 'u32', id('[CLS]')),
     entry('tokenizer.ggml.eos_token_id', 'u32', id('[SEP]')),
     entry('tokenizer.ggml.unknown_token_id', 'u32', id('[UNK]')),
@@ -174,7 +180,6 @@ function describe(config, pooling, { ids, types, marked }) {
     entry('tokenizer.ggml.mask_token_id', 'u32', id('[MASK]')),
     entry('tokenizer.ggml.add_bos_token', 'bool', true),
     entry('tokenizer.ggml.add_eos_token', 'bool', true),
-    entry('general.quantization_version', 'u32', 2),
   ];
 }
 
