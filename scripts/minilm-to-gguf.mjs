@@ -1,14 +1,9 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TENSOR_F16, TENSOR_F32, arrayEntry, entry, writeGguf } from './files/gguf.mjs';
 import { exitWith, isProgram } from './toolchain/process.mjs';
 
 // GGUF version 3: magic, counts, typed metadata, tensor table, tensors aligned to 32 bytes (ggml's docs/gguf.md).
-const MAGIC = 'GGUF';
-const VERSION = 3;
-const ALIGNMENT = 32;
-const TYPE = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 };
-const TENSOR_F32 = 0;
-const TENSOR_F16 = 1;
 const TOKEN_NORMAL = 1;
 const TOKEN_CONTROL = 3;
 const POOLING_MEAN = 1;
@@ -51,7 +46,7 @@ export function convertMiniLm(folder, outFile) {
   const tensors = readTensors(join(folder, 'model.safetensors')).map(toGgufTensor);
   checkShapes(tensors, config, vocabulary);
   const metadata = describe(config, pooling, vocabulary);
-  write(outFile, tensors, metadata);
+  writeGguf(outFile, tensors, metadata);
 }
 
 function readJson(path) {
@@ -181,66 +176,6 @@ function describeTokenizer(config, { ids, types, marked }) {
     entry('tokenizer.ggml.add_bos_token', 'bool', true),
     entry('tokenizer.ggml.add_eos_token', 'bool', true),
   ];
-}
-
-function write(outFile, tensors, metadata) {
-  const head = [Buffer.from(MAGIC), u32(VERSION), u64(tensors.length), u64(metadata.length), ...metadata];
-  let offset = 0;
-  for (const { name, shape, type, bytes } of tensors) {
-    head.push(encode.string(name), u32(shape.length), ...shape.map(u64), u32(type), u64(offset));
-    offset += bytes.length + padding(bytes.length);
-  }
-  const file = openSync(outFile, 'w');
-  try {
-    for (const bytes of [Buffer.concat(head), ...tensors.map((tensor) => tensor.bytes)]) {
-      writeAll(file, bytes);
-      writeAll(file, Buffer.alloc(padding(bytes.length)));
-    }
-  } finally {
-    closeSync(file);
-  }
-}
-
-function writeAll(file, bytes) {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-}
-
-function entry(key, type, value) {
-  if (value === undefined) throw new Error(`the model's settings lack what "${key}" needs`);
-  return Buffer.concat([encode.string(key), u32(TYPE[type]), encode[type](value)]);
-}
-
-function arrayEntry(key, type, values) {
-  return Buffer.concat([encode.string(key), u32(TYPE.array), u32(TYPE[type]), u64(values.length), ...values.map(encode[type])]);
-}
-
-const encode = {
-  string: (text) => {
-    const bytes = Buffer.from(text, 'utf8');
-    return Buffer.concat([u64(bytes.length), bytes]);
-  },
-  bool: (value) => Buffer.from([value ? 1 : 0]),
-  u32: (value) => u32(value),
-  i32: (value) => allocate(4, (buffer) => buffer.writeInt32LE(value)),
-  f32: (value) => allocate(4, (buffer) => buffer.writeFloatLE(value)),
-};
-
-function u32(value) {
-  return allocate(4, (buffer) => buffer.writeUInt32LE(value));
-}
-
-function u64(value) {
-  return allocate(8, (buffer) => buffer.writeBigUInt64LE(BigInt(value)));
-}
-
-function allocate(bytes, fill) {
-  const buffer = Buffer.alloc(bytes);
-  fill(buffer);
-  return buffer;
-}
-
-function padding(length) {
-  return (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
 }
 
 if (isProgram(import.meta.url)) {
