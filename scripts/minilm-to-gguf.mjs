@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TENSOR_F16, TENSOR_F32, arrayEntry, entry, writeGguf } from './files/gguf.mjs';
 import { exitWith, isProgram } from './toolchain/process.mjs';
 
-// GGUF version 3: magic, counts, typed metadata, tensor table, tensors aligned to 32 bytes (ggml's docs/gguf.md).
+// What GGUF calls the kinds of tokens, of pooling and of files.
 const TOKEN_NORMAL = 1;
 const TOKEN_CONTROL = 3;
 const POOLING_MEAN = 1;
