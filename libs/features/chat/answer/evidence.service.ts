@@ -7,19 +7,15 @@ import { evidenceUnits, type EvidenceUnit } from './evidence-units';
 import type { Question } from './question';
 import type { Term } from './terms';
 import { TextVectors } from './text-vectors';
-import { cosine, refined, scored, weigh, type RankedUnit, type WordVectors } from './unit-score';
+import { cosine, refined, scored, weigh, type RankedUnit, type Similarity, type WordVectors } from './unit-score';
 
 export interface Evidence {
   /** Best first. */
   ranked: RankedUnit[];
   /** False: the passages are about the theme, but say nothing of what was asked. */
   answers: boolean;
-  signs: AnswerSigns;
-}
-
-interface Similarity {
-  whole: number;
-  core: number;
+  /** Undefined without passages. */
+  signs?: AnswerSigns;
 }
 
 type Embed = (texts: string[], input?: 'query' | 'document') => Promise<(Float32Array | undefined)[]>;
@@ -30,6 +26,7 @@ const FOREIGN_TRUST = 0.5;
 const REFINED = 5;
 /** Long units are compared by their beginning; an embedding model reads no more at once. */
 const CLIP = 600;
+const UNLIKE: Similarity = { whole: 0, core: 0, passage: 0 };
 /** About 6 MB at 384 dimensions. */
 const KEPT_VECTORS = 4_000;
 
@@ -49,18 +46,20 @@ export class EvidenceRanking {
     const native = card.languages.includes(question.language);
     const embed = this.embedding(card, signal, account);
     const weighted = weigh(question, units);
-    const similarities = await similaritiesOf(question, units, embed, native ? 1 : FOREIGN_TRUST);
-    const ranked = units
-      .map((unit, index) => scored(question, unit, weighted, similarities[index]?.whole ?? 0, similarities[index]?.core ?? 0))
-      .sort(byScore);
+    const similarities = await similaritiesOf(question, units, passages, embed, native);
+    const ranked = units.map((unit, index) => scored(question, unit, weighted, similarities[index] ?? UNLIKE)).sort(byScore);
     const words = [...weighted.map(({ term }) => term), ...question.focus];
-    const vectors = native ? await wordVectors(words, ranked.slice(0, REFINED), embed) : new Map<string, Float32Array>();
+    const vectorsOf = async (read: EvidenceUnit[]): Promise<WordVectors> => (native ? wordVectors(words, read, embed) : new Map());
+    const vectors = await vectorsOf(ranked.slice(0, REFINED));
     const best = ranked
       .slice(0, REFINED)
       .map((unit) => refined(unit, weighted, vectors))
       .sort(byScore);
-    const signs = answerSigns(question, best, ranked, vectors);
-    return { ranked: [...best, ...ranked.slice(REFINED)], answers: best.length > 0 && assurance(signs, native) > 0, signs };
+    const [top] = best;
+    if (top === undefined) return { ranked, answers: false };
+    const near = neighbours(top, ranked);
+    const signs = answerSigns(question, { top, near, ranked, weighted, vectors: await vectorsOf(near) });
+    return { ranked: [...best, ...ranked.slice(REFINED)], answers: assurance(signs, native) > 0, signs };
   }
 
   private embedding(card: ModelCard, signal: AbortSignal, account: UsageAccount): Embed {
@@ -73,16 +72,28 @@ export class EvidenceRanking {
   }
 }
 
-/** Of each unit the better of two readings: the sentence alone, and under its heading. */
-async function similaritiesOf(question: Question, units: EvidenceUnit[], embed: Embed, trust: number): Promise<Similarity[]> {
+/** The unit with the sentences before and after it. */
+function neighbours(unit: RankedUnit, ranked: RankedUnit[]): RankedUnit[] {
+  return ranked.filter((other) => other.passage === unit.passage && Math.abs(other.place - unit.place) <= 1);
+}
+
+/** Of each unit the better of two readings: the sentence alone, and under its heading. A foreign language's passages all look alike: left out. */
+async function similaritiesOf(
+  question: Question,
+  units: EvidenceUnit[],
+  passages: Passage[],
+  embed: Embed,
+  native: boolean,
+): Promise<Similarity[]> {
   const readings = units.map((unit) => [unit.shown, unit.heading === '' ? unit.shown : `${unit.heading}: ${unit.shown}`]);
   const distinct = [...new Set(readings.flat())];
   const [whole, core] = await embed([question.query.replaceAll('\n', ' '), question.core], 'query');
   const vectors = await embed(distinct);
   const of = new Map(distinct.map((text, index) => [text, vectors[index]]));
   const best = (asked: Float32Array | undefined, texts: string[]): number =>
-    trust * Math.max(...texts.map((text) => cosine(asked, of.get(text))));
-  return readings.map((texts) => ({ whole: best(whole, texts), core: best(core, texts) }));
+    (native ? 1 : FOREIGN_TRUST) * Math.max(...texts.map((text) => cosine(asked, of.get(text))));
+  const around = (unit: EvidenceUnit | undefined): number => (native ? (passages[unit?.passage ?? -1]?.scores.vector ?? 0) : 0);
+  return readings.map((texts, index) => ({ whole: best(whole, texts), core: best(core, texts), passage: around(units[index]) }));
 }
 
 async function wordVectors(asked: Term[], units: EvidenceUnit[], embed: Embed): Promise<WordVectors> {

@@ -17,6 +17,13 @@ export interface RankedUnit extends EvidenceUnit {
   related: number;
 }
 
+/** Cosine similarities with the question: of the unit, of the unit without the question's names, and of the passage around it. */
+export interface Similarity {
+  whole: number;
+  core: number;
+  passage: number;
+}
+
 /** A word of the question with its weight: rare words weigh more. */
 export interface Weighted {
   term: Term;
@@ -26,6 +33,8 @@ export interface Weighted {
 /** Word vectors by folded word. */
 export type WordVectors = ReadonlyMap<string, Float32Array>;
 
+/** A sentence stands better in a passage that is near the question as a whole. */
+const PASSAGE_WEIGHT = 0.5;
 const COVERAGE_WEIGHT = 0.6;
 const RELATED_WEIGHT = 0.3;
 const MISSING_FIGURE = 0.15;
@@ -63,19 +72,19 @@ export function weigh(question: Question, units: EvidenceUnit[]): Weighted[] {
 }
 
 /** The first look at a unit: similarity, words, and whether it holds the wanted kind of figure. */
-export function scored(
-  question: Question,
-  unit: EvidenceUnit,
-  weighted: Weighted[],
-  similarity: number,
-  coreSimilarity: number,
-): RankedUnit {
-  const total = weighted.reduce((sum, { weight }) => sum + weight, 0) || 1;
-  const coverage = weighted.reduce((sum, { term, weight }) => sum + weight * unitLikeness(term, unit), 0) / total;
+export function scored(question: Question, unit: EvidenceUnit, weighted: Weighted[], near: Similarity): RankedUnit {
+  const coverage = heldShare(weighted, (term) => unitLikeness(term, unit));
   const figureMissing = holdsFigure(question.wants, unit) ? 0 : MISSING_FIGURE;
   const titleLike = /[.!?。:：|)]$|\p{N}/u.test(unit.shown) ? 0 : TITLE_LIKE;
-  const score = similarity + COVERAGE_WEIGHT * coverage + (isTopic(question, unit) ? TOPIC : 0) - figureMissing - titleLike;
-  return { ...unit, similarity, coreSimilarity, coverage, score, related: coverage };
+  const similar = near.whole + PASSAGE_WEIGHT * near.passage;
+  const score = similar + COVERAGE_WEIGHT * coverage + (isTopic(question, unit) ? TOPIC : 0) - figureMissing - titleLike;
+  return { ...unit, similarity: near.whole, coreSimilarity: near.core, coverage, score, related: coverage };
+}
+
+/** Share of the question's weight; `held` tells of each word how surely it is there. */
+export function heldShare(weighted: Weighted[], held: (term: Term) => number): number {
+  const total = weighted.reduce((sum, { weight }) => sum + weight, 0) || 1;
+  return weighted.reduce((sum, { term, weight }) => sum + weight * held(term), 0) / total;
 }
 
 function isTopic(question: Question, unit: EvidenceUnit): boolean {
@@ -84,21 +93,29 @@ function isTopic(question: Question, unit: EvidenceUnit): boolean {
 
 /** A closer look: words that stand there in other words count as far as they are related. */
 export function refined(unit: RankedUnit, weighted: Weighted[], vectors: WordVectors): RankedUnit {
+  const related = relatedShare([unit], weighted, vectors);
+  return { ...unit, related, score: unit.score + RELATED_WEIGHT * related };
+}
+
+/** Share of the question's weight that units hold together, in its words or in related ones. */
+export function relatedShare(units: EvidenceUnit[], weighted: Weighted[], vectors: WordVectors): number {
   let total = 0;
   let held = 0;
   for (const { term, weight } of weighted) {
     const factor = weight * (term.name ? NAME_WEIGHT : 1);
     total += factor;
-    held += factor * Math.max(unitLikeness(term, unit), RELATED_SHARE * relation(term, unit, vectors));
+    held += factor * Math.max(...units.map((unit) => Math.max(unitLikeness(term, unit), RELATED_SHARE * relation(term, unit, vectors))));
   }
-  const related = total === 0 ? 0 : held / total;
-  return { ...unit, related, score: unit.score + RELATED_WEIGHT * related };
+  return total === 0 ? 0 : held / total;
 }
 
 /** How near the unit's nearest word is to a term, 0..1. */
 export function relation(term: Term, unit: EvidenceUnit, vectors: WordVectors): number {
+  return Math.max(0, Math.min(1, (nearest(term, unit, vectors) - WORD_UNRELATED) / (WORD_RELATED - WORD_UNRELATED)));
+}
+
+/** Cosine similarity of a term and the unit's nearest word; 0 without vectors. */
+export function nearest(term: Term, unit: EvidenceUnit, vectors: WordVectors): number {
   const asked = vectors.get(term.text);
-  if (asked === undefined) return 0;
-  const nearest = unit.content.reduce((best, word) => Math.max(best, cosine(asked, vectors.get(word.text))), 0);
-  return Math.max(0, Math.min(1, (nearest - WORD_UNRELATED) / (WORD_RELATED - WORD_UNRELATED)));
+  return asked === undefined ? 0 : unit.content.reduce((best, word) => Math.max(best, cosine(asked, vectors.get(word.text))), 0);
 }
