@@ -91,13 +91,5 @@ function byEvidence(found: Passage[], ranked: RankedUnit[], topK: number): Groun
 /** The sentences of overviews, for which no question has to be compared. */
 export function unitsOf(grounds: Grounds): RankedUnit[] {
   if (grounds.units.length > 0) return grounds.units;
-  return evidenceUnits(grounds.passages).map((unit) => ({
-    ...unit,
-    score: 1,
-    similarity: 1,
-    coreSimilarity: 1,
-    coverage: 1,
-
-    related: 1,
-  }));
+  return evidenceUnits(grounds.passages).map((unit) => ({ ...unit, score: 1, similarity: 1, coreSimilarity: 1, coverage: 1, related: 1 }));
 }
