@@ -53,7 +53,11 @@ function control(server, own) {
     },
     async kill() {
       process.off('exit', server.onExit);
-      if (isRunning(server)) await killAll(family(server.child.pid));
+      if (!isRunning(server)) return;
+      // Gone is gone for everybody only once this process has collected it.
+      const collected = ended(server.child);
+      await killAll(family(server.child.pid));
+      await collected;
     },
     async restart() {
       await shutDown(server);

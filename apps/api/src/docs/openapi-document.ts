@@ -8,7 +8,7 @@ import { problemSchema } from '../http/problem.schema';
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
-const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'internal'];
+const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'internal', 'unavailable', 'timeout'];
 const OF_PRIVATE_ROUTES: ErrorCode[] = ['unauthenticated', 'forbidden', 'rate_limited'];
 const OF_BODIES: ErrorCode[] = ['too_large', 'unsupported_media_type', 'unprocessable'];
 

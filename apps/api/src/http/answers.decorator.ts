@@ -9,7 +9,7 @@ const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/sc
 export const Answers = (status: number, schema: z.ZodType | undefined, description: string) =>
   ApiResponse({ status, description, ...(schema === undefined ? {} : { standardSchema: schema }) });
 
-/** Documents the error answers of a route beyond those that every route has (400, 401, 403, 429, 500). */
+/** Documents the error answers of a route beyond those that every route has (400, 401, 403, 429, 500, 503, 504). */
 export const Problems = (...codes: ErrorCode[]) =>
   applyDecorators(
     ...codes.map((code) => ApiResponse({ status: ERROR_STATUS[code], description: `${code}: ${ERROR_TITLE[code]}.`, content: PROBLEM })),
