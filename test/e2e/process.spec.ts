@@ -161,6 +161,16 @@ describe('the server process', () => {
     expect(existsSync(join(directory, 'lock'))).toBe(false);
   });
 
+  it('takes the same signal twice in a moment for one, as it comes to a whole process group', async () => {
+    const server = start();
+    await server.url();
+    server.child.kill('SIGTERM');
+    const logged = once(server.child.stdout!, 'data');
+    await logged;
+    server.child.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+  });
+
   it('serves the document that the build prints without a database', async () => {
     const printed = spawnSync(process.execPath, [join(dirname(MAIN), 'openapi.js')], { encoding: 'utf8', cwd: directory });
     expect([printed.status, printed.stderr]).toEqual([0, '']);

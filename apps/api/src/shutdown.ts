@@ -4,15 +4,18 @@ import { Readiness } from '@features/health';
 import { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
 
+/** A signal to the whole process group may arrive twice, once by way of the starting script: within this time it is the same one. */
+const SAME_SIGNAL_MS = 1_000;
 /** Seconds for gateways to see that this server is not ready any more, at most a fifth of the whole time. */
 const GATEWAY_SECONDS = 5;
 
 /**
  * Ends the process in order: not ready, (gateways notice,) no new connections, streams closed, jobs handed back, requests in flight answered,
- * the database closed, the directory unlocked. It has SHUTDOWN_SECONDS for it; a second signal ends it at once.
+ * the database closed, the directory unlocked. It has SHUTDOWN_SECONDS for it; a second signal, a second later, ends it at once.
  */
 export class Shutdown {
-  private begun = false;
+  /** Milliseconds of the process's monotonic clock. */
+  private begunAt?: number;
 
   constructor(
     private readonly app: NestFastifyApplication,
@@ -27,8 +30,11 @@ export class Shutdown {
   }
 
   private async onSignal(signal: 'SIGTERM' | 'SIGINT'): Promise<void> {
-    if (this.begun) process.exit(signal === 'SIGINT' ? 130 : 143);
-    this.begun = true;
+    if (this.begunAt !== undefined) {
+      if (performance.now() - this.begunAt < SAME_SIGNAL_MS) return;
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    }
+    this.begunAt = performance.now();
     const config = this.app.get(AppConfig);
     const overdue = setTimeout(() => {
       this.log.fatal(`Not stopped within ${config.shutdownSeconds} s: ending now. Jobs are resumed at the next start.`, 'Shutdown');
