@@ -1,6 +1,7 @@
 import { sql, PostgresClient } from '@backing/postgres';
 import { describeDatabases } from '../support/databases';
 import { startApi, type Registered, type TestApi } from '../support/api';
+import { CHAT } from '../support/models';
 import { parseEvents } from '../support/events';
 
 const SESSIONS = '/api/v1/chat/sessions';
@@ -93,7 +94,14 @@ describeDatabases('chat over HTTP', (kind) => {
       const { message, answer, job } = asked.json as unknown as Record<string, Record<string, unknown>>;
       expect(asked.headers.get('location')).toBe(`/api/v1/jobs/${String(job?.id)}`);
       expect(message).toMatchObject({ role: 'user', status: 'complete', parent_id: null });
-      expect(answer).toMatchObject({ role: 'assistant', status: 'complete', parent_id: message?.id, job_id: job?.id, citations: [] });
+      expect(answer).toMatchObject({
+        role: 'assistant',
+        status: 'complete',
+        parent_id: message?.id,
+        job_id: job?.id,
+        model: CHAT,
+        citations: [],
+      });
       expect(String(answer?.content).length).toBeGreaterThan(0);
       expect(answer?.usage).toMatchObject({ output_tokens: expect.any(Number) });
       expect(job).toMatchObject({ kind: 'chat.answer', status: 'succeeded', result: answer });

@@ -108,7 +108,8 @@ export class ChatMessages {
     });
     const row = { sessionId: session.id, workspaceId: session.workspaceId, ownerId: session.ownerId, model: answer.model };
     const title = titleOf(question.content);
-    await this.guarded(session.id, () => this.repository.accept({ ...row, ...ids, ...question, title, job }));
+    const { content, parentId } = question;
+    await this.guarded(session.id, () => this.repository.accept({ ...row, ...ids, content, parentId, title, job }));
     this.jobs.wake();
     return { messageId: ids.questionId, answerId: ids.answerId, jobId: job.jobId };
   }

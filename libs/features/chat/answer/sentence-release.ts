@@ -1,13 +1,17 @@
 import type { AnswerText } from './answer-text';
+import type { EvidenceUnit } from './evidence-units';
+import { likeness, termSet } from './likeness';
 import type { Question } from './question';
 import type { Grounds } from './retrieval.service';
 import { STRICT, sameWords, supportOf } from './support';
+import { terms } from './terms';
 import type { RankedUnit } from './unit-score';
 
 const MOST_SENTENCES = 3;
 /** A sentence answers when it says what one of the best sentences of the best passage says. */
 const ANSWERING_UNITS = 4;
 const ANSWERING_SHARE = 0.75;
+const SAME_NAME = 0.8;
 
 /** Sends of what a model writes only the sentences that a passage supports and that speak of what was asked. */
 export class SentenceRelease {
@@ -41,10 +45,18 @@ export class SentenceRelease {
     const [first] = support?.units ?? [];
     if (support === undefined || first === undefined) return;
     if (!this.grounds.whole && !support.units.some((unit) => this.answers(unit))) return;
+    if (this.passesOver(sentence, support.units)) return;
     this.sent.push(sentence);
     for (const unit of support.units) this.said.add(keyOf(unit));
     await this.answer.add(withMarker(sentence, first.passage + 1), [first.passage], ' ');
     await this.answer.flush();
+  }
+
+  /** Whether the sentence is silent about a name of the question that its source speaks of: then it tells something else of what stands there. */
+  private passesOver(sentence: string, source: EvidenceUnit[]): boolean {
+    const said = termSet(terms(sentence, this.question.language), sentence);
+    const names = this.question.content.filter((term) => term.name);
+    return names.some((name) => source.some((unit) => likeness(name, unit.own) >= SAME_NAME) && likeness(name, said) < SAME_NAME);
   }
 
   private answers(unit: Place): boolean {

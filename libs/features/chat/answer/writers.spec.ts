@@ -18,6 +18,8 @@ const KETTLE = 'The kettle holds 2 litres. It switches off after 40 seconds with
 const ROOF = 'The roof is painted green every 6 years. Nobody may climb it in winter.';
 const PASSAGES = [passageOf({ text: KETTLE, document: 'kettle.txt', page: 3 }), passageOf({ text: ROOF, document: 'roof.txt' })];
 
+const SCORES = { similarity: 0.5, coreSimilarity: 0.5, coverage: 0.5, related: 0.5 };
+
 interface Written {
   answer: FinishedAnswer;
   deltas: string[];
@@ -71,11 +73,8 @@ async function writeAsStarter(script: Script, grounds: Partial<Grounds> = {}): P
   const writer = new StarterAnswers(new AnswerGeneration(models, new ContextFit(models)));
   const units = evidenceUnits(PASSAGES).map((unit, index) => ({
     ...unit,
+    ...SCORES,
     score: 1 - index / 10,
-    similarity: 0.5,
-    coreSimilarity: 0.5,
-    coverage: 0.5,
-    related: 0.5,
   }));
   const answer = await writer.write(taskOf(script, deltas, card), { passages: PASSAGES, whole: false, units, ...grounds });
   return { answer, deltas, runtime };
@@ -127,6 +126,15 @@ describe('answers of a starter model', () => {
     expect(written.deltas).toHaveLength(2);
     expect(written.answer.citations).toMatchObject([{ index: 1, document: 'kettle.txt', page: 3 }]);
     expect(supported(written)).toEqual(['The kettle holds 2 litres [1].', 'It switches off after 40 seconds without water [1].']);
+  });
+
+  it('never tell something else of a sentence than what its name was asked for', async () => {
+    const text = 'In May the board chose Zephyr for the pumps and sold the old mill.';
+    const passages = [passageOf({ text, document: 'minutes.txt' })];
+    const script = { pieces: ['The board sold the old mill.'], question: 'What did the board decide about Zephyr?' };
+    const units = evidenceUnits(passages).map((unit) => ({ ...unit, ...SCORES, score: 1 }));
+    const { answer } = await writeAsStarter(script, { passages, units });
+    expect(answer.content).toBe(`From ‹minutes.txt› [1]: “${text}”`);
   });
 
   it('never send an invention, and quote the best passage instead', async () => {
