@@ -1,5 +1,6 @@
 import { LlamaCppClient, type LlamaCppRuntime } from '@backing/llama-cpp';
 import { CHAT, EMBEDDING, chatFile, describeModels, embeddingFile, modelSettings, openRuntime } from '../support/models';
+import { turnsDuring } from '../support/turns';
 
 const never = new AbortController().signal;
 const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, index) => sum + value * (b[index] ?? NaN), 0);
@@ -88,16 +89,8 @@ describeModels('embeddings of the built-in runtime', () => {
   it('counts 1,000 pages and lets other work go on meanwhile', async () => {
     const page = 'The pump is made of steel and weighs 40 kilos, so two people carry it. '.repeat(42);
     const [one] = await runtime.countTokens(EMBEDDING, [page], never);
-    let turns = 0;
-    let running = true;
-    const tick = (): void => {
-      turns += 1;
-      if (running) setImmediate(tick);
-    };
-    setImmediate(tick);
-    const [all] = await runtime.countTokens(EMBEDDING, [page.repeat(1_000)], never);
-    running = false;
-    expect(all).toBe((one ?? NaN) * 1_000);
+    const { turns, result } = await turnsDuring(() => runtime.countTokens(EMBEDDING, [page.repeat(1_000)], never));
+    expect(result[0]).toBe((one ?? NaN) * 1_000);
     expect(turns).toBeGreaterThan(10);
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { Chunker, type Chunk, type ChunkLimits, type TokenCount } from './chunker';
 import { outline } from './outline';
 import { overview } from './overview';
+import { turnsDuring } from '../../../../test/support/turns';
 
 /** Tokens as a WordPiece tokenizer would roughly count them: four letters each, every other sign alone. */
 const count: TokenCount = async (texts) => texts.map((text) => text.match(/[\p{L}\p{N}]{1,4}|[^\s\p{L}\p{N}]/gu)?.length ?? 0);
@@ -115,15 +116,7 @@ describe('Chunker', () => {
   it('lets others have the event loop dozens of times over a megabyte', async () => {
     const text = `# Big\n\n${Array.from({ length: 1_700 }, (_, n) => `## Part ${n}\n\n${prose(16)}\n\n| a | b |\n|---|---|\n| ${n} | x |\n`).join('\n')}`;
     expect(text.length).toBeGreaterThan(1_000_000);
-    let turns = 0;
-    let running = true;
-    const tick = (): void => {
-      turns += 1;
-      if (running) setImmediate(tick);
-    };
-    setImmediate(tick);
-    const chunks = await chunksOf(text);
-    running = false;
+    const { turns, result: chunks } = await turnsDuring(() => chunksOf(text));
     expect(chunks.length).toBeGreaterThan(1_000);
     expect(turns).toBeGreaterThan(50);
   }, 60_000);
