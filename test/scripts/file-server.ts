@@ -1,16 +1,17 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Served {
   bytes: Buffer;
-  /** The first answer sends this many bytes and is then lost, once `cut` resolves. */
+  etag?: string;
+  /** The first answer with the whole file sends this many bytes and is then lost, once `cut` resolves. */
   cutAfter?: number;
   cut?: Promise<void>;
   /** Whether Range requests are honoured; a server may also ignore them. */
   ranges?: boolean;
 }
 
-/** A loopback file server that notes what was asked of it. */
+/** A loopback file server with entity tags and ranges; notes what was asked of it. */
 export class FileServer {
   readonly requests: string[] = [];
   /** Accepts connections and never answers. */
@@ -24,12 +25,14 @@ export class FileServer {
       this.requests.push([name, request.headers.range].filter(Boolean).join(' '));
       const file = this.files[name];
       if (!file) return void response.writeHead(404).end('not here');
-      const start = file.ranges === false ? 0 : rangeStart(request);
-      const headers = { 'content-length': file.bytes.length - start };
-      const range = { 'content-range': `bytes ${start}-${file.bytes.length - 1}/${file.bytes.length}` };
-      response.writeHead(start > 0 ? 206 : 200, start > 0 ? { ...headers, ...range } : headers);
-      if (file.cutAfter === undefined) return void response.end(file.bytes.subarray(start));
-      response.write(file.bytes.subarray(start, file.cutAfter));
+      const range = file.ranges === false ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+      const start = Number(range?.[1] ?? 0);
+      const end = range?.[2] ? Number(range[2]) + 1 : file.bytes.length;
+      if (file.etag) response.setHeader('etag', file.etag);
+      if (range) response.setHeader('content-range', `bytes ${start}-${end - 1}/${file.bytes.length}`);
+      response.writeHead(range ? 206 : 200, { 'content-length': end - start });
+      if (range || file.cutAfter === undefined) return void response.end(file.bytes.subarray(start, end));
+      response.write(file.bytes.subarray(0, file.cutAfter));
       delete file.cutAfter;
       void file.cut?.then(() => response.destroy());
     });
@@ -49,8 +52,4 @@ export class FileServer {
     this.server.closeAllConnections();
     await new Promise((done) => this.server.close(done));
   }
-}
-
-function rangeStart(request: IncomingMessage): number {
-  return Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
 }
