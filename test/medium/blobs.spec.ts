@@ -8,7 +8,7 @@ import { PostgresBlobs, sql } from '@backing/postgres';
 import type { Blobs } from '@kernel/blobs';
 import type { AppConfig } from '@kernel/config';
 import { v7 } from 'uuid';
-import { smallDisk } from '../support/small-disk';
+import { onSmallDisk, smallDisk } from '../support/small-disk';
 import { countRows, describeDatabases, openDatabase, type TestDatabase } from '../support/databases';
 
 const MIB = 1_048_576;
@@ -106,7 +106,7 @@ describe('FileBlobs', () => {
     disk?.remove();
     rmSync(directory, { recursive: true, force: true });
   });
-  const onDisk = disk !== undefined || process.env.REQUIRE_SERVICES === '1' ? it : it.skip;
+  const onDisk = onSmallDisk(disk !== undefined);
 
   onDisk('says storage_full on a full disk, leaves nothing and goes on when there is room', async () => {
     expect(disk).toBeDefined();

@@ -13,7 +13,7 @@ import { startApi, type Registered, type TestApi } from '../support/api';
 import { describeDatabases } from '../support/databases';
 import { DocumentsOf } from '../support/documents';
 import { describeModels } from '../support/models';
-import { smallDisk } from '../support/small-disk';
+import { onSmallDisk, smallDisk } from '../support/small-disk';
 
 /** About 30 chunks: four batches. */
 const LONG = Array.from(
@@ -249,7 +249,7 @@ describeModels('Reading a document', () => {
     const possible = smallDisk(mount, 4_096);
     possible?.remove();
     rmSync(mount, { recursive: true });
-    const onDisk = possible !== undefined || process.env.REQUIRE_SERVICES === '1' ? it : it.skip;
+    const onDisk = onSmallDisk(possible !== undefined);
 
     beforeAll(async () => {
       api = await startApi({ database: 'embedded' });

@@ -18,9 +18,9 @@ interface Services {
 }
 
 const required = process.env.REQUIRE_SERVICES === '1' || process.env.TEST_DATABASE_URL !== undefined;
-const suite = required ? describe : describe.skip;
+const title = 'the PostgreSQL of the tests';
 
-suite('the PostgreSQL of the tests', () => {
+(required ? describe : describe.skip)(required ? title : `${title}: neither TEST_DATABASE_URL nor REQUIRE_SERVICES is set`, () => {
   let services: Services;
   let server: Postgres;
 
