@@ -16,7 +16,8 @@ async function collect(chunks: AsyncIterable<ChatChunk>) {
   let text = '';
   for await (const chunk of chunks) {
     if (chunk.type === 'text') text += chunk.text;
-    else return { text, ...chunk };
+    else if (chunk.type === 'end') return { text, ...chunk };
+    else throw new Error(`The built-in runtime made a ${chunk.type}.`);
   }
   throw new Error('The stream ended without an end.');
 }
@@ -68,6 +69,16 @@ describeModels('chat with the built-in runtime', () => {
     const [first, again, other] = [await at(7), await at(7), await at(8)];
     expect(again).toBe(first);
     expect(other).not.toBe(first);
+  });
+
+  it('continues a text as it is, without the chat template', async () => {
+    const prompt = 'The days of the week are Monday, Tuesday, Wednesday,';
+    const plain = { model: CHAT, prompt, maxTokens: 8, temperature: 0, signal: never };
+    const first = await collect(runtime.complete(plain));
+    expect(first.text).toMatch(/Thursday/);
+    const [tokens] = await runtime.countTokens(CHAT, [prompt], never);
+    expect(first.inputTokens - (tokens ?? 0)).toBeLessThanOrEqual(1);
+    expect(await collect(runtime.complete(plain))).toMatchObject({ text: first.text });
   });
 
   it('stops at a stop string and lets nothing of it out', async () => {

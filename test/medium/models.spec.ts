@@ -64,6 +64,9 @@ class ScriptedRuntime extends ModelRuntime {
   chat(request: ChatRequest): AsyncIterable<ChatChunk> {
     return this.script(request);
   }
+  complete(): AsyncIterable<ChatChunk> {
+    throw new Error('not in the script');
+  }
   async embed(_request: EmbedRequest): Promise<EmbedAnswer> {
     throw new AppError('unavailable', 'The model cannot be loaded.');
   }

@@ -51,6 +51,7 @@ export class TestApi {
       DATA_DIR: place.directory,
       MODELS_DIR: process.env.MODELS_DIR ?? join(__dirname, '..', '..', '.data', 'models'),
       PORT: '0',
+      METRICS_PORT: '0',
       LOG_LEVEL: 'silent',
       ...(place.url === undefined ? {} : { DATABASE_URL: place.url }),
       ...options.env,

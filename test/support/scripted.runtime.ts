@@ -39,6 +39,10 @@ export class ScriptedRuntime extends ModelRuntime {
     yield { type: 'end', finishReason: this.finishReason, inputTokens: 10, outputTokens: this.pieces.length, seconds: 0.5 };
   }
 
+  complete(): AsyncIterable<ChatChunk> {
+    throw new Error('Nobody scripted a completion.');
+  }
+
   embed(): Promise<EmbedAnswer> {
     throw new Error('Nobody scripted an embedding.');
   }

@@ -43,6 +43,7 @@ export class ServerProcess {
         NODE_COMPILE_CACHE: join(repository, '.cache', 'compile'),
         DATA_DIR: this.directory,
         PORT: String(this.port),
+        METRICS_PORT: '0',
         ...this.environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

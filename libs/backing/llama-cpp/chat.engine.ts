@@ -1,6 +1,6 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppError } from '@kernel/errors';
-import type { ChatChunk, ChatRequest, ChatTurn } from '@kernel/models';
+import type { ChatChunk, ChatRequest, ChatTurn, CompletionRequest, SamplingRequest } from '@kernel/models';
 import { ActivityMeter } from './activity.meter';
 import { ChatAnswer, type AnswerLimits } from './chat.answer';
 import type { ChatModel } from './chat.model';
@@ -18,11 +18,24 @@ export class ChatEngine {
     private readonly limits: AnswerLimits,
   ) {}
 
-  async *chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
+  chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
+    return this.run(request, signal, (model) => model.prompt(request.turns, signal));
+  }
+
+  /** Continues a text without the chat template. */
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
+    return this.run(request, signal, (model) => model.plainPrompt(request.prompt, signal));
+  }
+
+  private async *run(
+    request: SamplingRequest,
+    signal: AbortSignal,
+    promptOf: (model: ChatModel) => Promise<Token[]>,
+  ): AsyncGenerator<ChatChunk, void> {
     const call = this.meter.enter();
     try {
       const model = await this.slot.get(signal);
-      const tokens = await model.prompt(request.turns, signal);
+      const tokens = await promptOf(model);
       this.checkLength(tokens, request.maxTokens);
       const release = await this.answers.take('soon', signal);
       call.start();

@@ -1,7 +1,7 @@
 import type { ChatWrapper, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
   'resolution-mode': 'import',
 };
-import type { ChatRequest, ChatTurn } from '@kernel/models';
+import type { ChatTurn, SamplingRequest } from '@kernel/models';
 import type { ChatEntry } from './catalogue';
 import type { LlamaCppClient } from './llama-cpp.client';
 import { Breather, slices } from './text.slices';
@@ -66,6 +66,13 @@ export class ChatModel {
     return tokens;
   }
 
+  /** A text as it is, behind the token with which every text begins, if the model has one. */
+  async plainPrompt(text: string, signal: AbortSignal): Promise<Token[]> {
+    const { bos, shouldPrependBosToken } = this.model.tokens;
+    const tokens = shouldPrependBosToken && bos !== null ? [bos] : [];
+    return this.tokenize(text, signal, new Breather(), tokens);
+  }
+
   async countTokens(texts: string[], signal: AbortSignal): Promise<number[]> {
     const breather = new Breather();
     const counts: number[] = [];
@@ -99,10 +106,11 @@ export class ChatModel {
   }
 
   /** Reads the rest of the prompt and makes one token for each step of the iteration, until the model ends its turn. */
-  generate(rest: Token[], request: ChatRequest): AsyncGenerator<Token, void> {
+  generate(rest: Token[], request: SamplingRequest): AsyncGenerator<Token, void> {
     const made: Token[] = [];
     const tokens = this.sequence.evaluate(rest, {
       temperature: request.temperature,
+      topP: request.topP,
       seed: request.seed,
       repeatPenalty: {
         penalty: this.entry.repeatPenalty ?? 1,
@@ -143,5 +151,6 @@ async function* remembered(tokens: AsyncGenerator<Token, void>, made: Token[]): 
 
 function historyItem(turn: ChatTurn) {
   if (turn.role === 'assistant') return { type: 'model' as const, response: [turn.content] };
-  return { type: turn.role, text: turn.content };
+  // What a tool answered stands before the model like what a person says: the platform writes calls into the text of turns.
+  return { type: turn.role === 'tool' ? ('user' as const) : turn.role, text: turn.content };
 }

@@ -6,10 +6,12 @@ import {
   type ChatChunk,
   type ChatRequest,
   type ChatTurn,
+  type CompletionRequest,
   type EmbedAnswer,
   type EmbedRequest,
   type ModelActivity,
   type ModelCard,
+  type SamplingRequest,
 } from '@kernel/models';
 import { CATALOGUE, isChat, isEmbedding } from './catalogue';
 import { ChatEngine } from './chat.engine';
@@ -71,15 +73,12 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
     await this.run<unknown>(signal, (both) => engine.slot.get(both));
   }
 
-  async *chat(request: ChatRequest): AsyncGenerator<ChatChunk, void> {
-    const engine = this.chatEngine(request.model);
-    const signal = this.withClosing(request.signal);
-    try {
-      if (signal.aborted) throw cancelled(signal);
-      yield* engine.chat(request, signal);
-    } catch (error) {
-      throw this.translated(error, request.signal);
-    }
+  chat(request: ChatRequest): AsyncGenerator<ChatChunk, void> {
+    return this.stream(request, (engine, signal) => engine.chat(request, signal));
+  }
+
+  complete(request: CompletionRequest): AsyncGenerator<ChatChunk, void> {
+    return this.stream(request, (engine, signal) => engine.complete(request, signal));
   }
 
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
@@ -150,6 +149,20 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
     const engine = this.embeddings.get(model);
     if (engine === undefined) throw AppError.notFound(`The model ${model}`);
     return engine;
+  }
+
+  private async *stream(
+    request: SamplingRequest,
+    open: (engine: ChatEngine, signal: AbortSignal) => AsyncGenerator<ChatChunk, void>,
+  ): AsyncGenerator<ChatChunk, void> {
+    const engine = this.chatEngine(request.model);
+    const signal = this.withClosing(request.signal);
+    try {
+      if (signal.aborted) throw cancelled(signal);
+      yield* open(engine, signal);
+    } catch (error) {
+      throw this.translated(error, request.signal);
+    }
   }
 
   private async run<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -5,12 +5,14 @@ import type {
   ChatChunk,
   ChatRequest,
   ChatTurn,
+  CompletionRequest,
   EmbedAnswer,
   EmbedRequest,
   ModelActivity,
   ModelCard,
   ModelKind,
   ModelRuntime,
+  SamplingRequest,
 } from '@kernel/models';
 import type { Page, PageQuery } from '@kernel/paging';
 import { fetchCommandOf } from './fetch-command';
@@ -80,6 +82,21 @@ export class Models {
 
   async *chat(request: ChatRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
     const { runtime } = await this.offer(request.model);
+    yield* this.accounted(request, account, (metered) => runtime.chat({ ...request, ...metered }));
+  }
+
+  /** Continues a text without a chat template. */
+  async *complete(request: CompletionRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
+    const { runtime } = await this.offer(request.model);
+    yield* this.accounted(request, account, (metered) => runtime.complete({ ...request, ...metered }));
+  }
+
+  /** One usage row, whatever the end. */
+  private async *accounted(
+    request: SamplingRequest,
+    account: UsageAccount,
+    open: (metered: Pick<SamplingRequest, 'onTokens'>) => AsyncIterable<ChatChunk>,
+  ): AsyncGenerator<ChatChunk, void> {
     const used = { inputTokens: 0, outputTokens: 0, seconds: 0 };
     const started = performance.now();
     let ended = false;
@@ -88,7 +105,7 @@ export class Models {
       request.onTokens?.(inputTokens, outputTokens);
     };
     try {
-      for await (const chunk of runtime.chat({ ...request, onTokens })) {
+      for await (const chunk of open({ onTokens })) {
         if (chunk.type === 'end') {
           ended = true;
           Object.assign(used, { inputTokens: chunk.inputTokens, outputTokens: chunk.outputTokens, seconds: chunk.seconds });

@@ -37,7 +37,17 @@ export abstract class AppConfig {
     readonly coldSeconds: number;
     readonly firstTokenSeconds: number;
     readonly idleSeconds: number;
+    /** Names that may be pulled beside the catalogue's own, `*` standing for any text. */
+    readonly allow: readonly string[];
+    /** Foreign model names of `/v1` and the ids that serve them. */
+    readonly aliases: Readonly<Record<string, string>>;
   };
+  /** Unset: the built-in runtime alone. */
+  readonly ollama!: { readonly url?: string };
+  /** Hosts and networks that may be reached although they are not public. */
+  readonly egress!: { readonly allow: readonly string[] };
+  /** Prometheus metrics on a port of their own, on the host of the API; 0: any free port. */
+  readonly metrics!: { readonly port: number };
   readonly auth!: {
     readonly registration: 'closed' | 'open' | 'invite';
     /** Unset in embedded mode: made once and kept under `DATA_DIR` (mode 0600). */

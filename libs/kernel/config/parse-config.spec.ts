@@ -43,7 +43,12 @@ describe('parseConfig', () => {
         coldSeconds: 300,
         firstTokenSeconds: 120,
         idleSeconds: 60,
+        allow: [],
+        aliases: {},
       },
+      ollama: { url: undefined },
+      egress: { allow: [] },
+      metrics: { port: 10_201 },
       auth: {
         registration: 'closed',
         jwtSecret: undefined,
@@ -110,14 +115,38 @@ describe('parseConfig', () => {
     'FAISS_URL',
     'CONSUL_URL',
     'CONSUL_TOKEN',
-    'OLLAMA_URL',
-    'MODEL_ALLOW',
-    'MODEL_ALIASES',
-    'EGRESS_ALLOW',
-    'METRICS_PORT',
     'OTEL_EXPORTER_OTLP_ENDPOINT',
   ])('refuses %s, which this release would ignore', (name) => {
     expect(faultsOf({ [name]: 'http://127.0.0.1:1' })).toEqual([`${name}: is not supported by this release.`]);
+  });
+
+  it('reads the places and names of foreign models', () => {
+    const { models, ollama, egress, metrics } = parseConfig({
+      OLLAMA_URL: 'http://127.0.0.1:11434/',
+      MODEL_ALLOW: 'qwen3:*, llama3.2:1b',
+      MODEL_ALIASES: 'gpt-4o-mini = qwen3-1.7b, text-embedding-3-small=all-minilm-l6-v2',
+      EGRESS_ALLOW: 'wiki.intern.example, 10.1.0.0/16',
+      METRICS_PORT: '0',
+    });
+    expect(ollama.url).toBe('http://127.0.0.1:11434');
+    expect(models.allow).toEqual(['qwen3:*', 'llama3.2:1b']);
+    expect(models.aliases).toEqual({ 'gpt-4o-mini': 'qwen3-1.7b', 'text-embedding-3-small': 'all-minilm-l6-v2' });
+    expect(egress.allow).toEqual(['wiki.intern.example', '10.1.0.0/16']);
+    expect(metrics.port).toBe(0);
+  });
+
+  it.each([
+    { OLLAMA_URL: 'http://a:1,http://b:1' },
+    { OLLAMA_URL: 'consul://ollama' },
+    { OLLAMA_URL: 'ftp://a' },
+    { MODEL_ALLOW: '../etc' },
+    { MODEL_ALIASES: 'gpt-4o' },
+    { MODEL_ALIASES: 'gpt-4o=No Slug' },
+    { MODEL_ALIASES: 'a=b=c' },
+    { EGRESS_ALLOW: 'http://wiki' },
+    { METRICS_PORT: '70000' },
+  ])('refuses %j', (environment) => {
+    expect(faultsOf(environment)).toHaveLength(1);
   });
 
   it.each(['-1', '1.5', '0x10', '1e3', 'ten', '99999999999999999999'])('refuses %s as a number', (value) => {

@@ -17,17 +17,13 @@ const UNSUPPORTED = [
   'FAISS_URL',
   'CONSUL_URL',
   'CONSUL_TOKEN',
-  'OLLAMA_URL',
-  'MODEL_ALLOW',
-  'MODEL_ALIASES',
-  'EGRESS_ALLOW',
-  'METRICS_PORT',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
 ];
 const MEBIBYTE = 1_048_576;
 const GIBIBYTE = 1_073_741_824;
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
+const MODEL_ID = /^[a-z0-9][a-z0-9._:-]{0,127}$/;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 type Part<Name extends keyof AppConfig> = AppConfig[Name];
@@ -53,6 +49,9 @@ export function parseConfig(environment: Environment = process.env): AppConfig {
     blobs: { driver: blobDriver(settings) },
     vectors: { store: vectorStore(settings) },
     models: modelsPart(settings, directory),
+    ollama: { url: ollamaUrl(settings) },
+    egress: { allow: settings.list('EGRESS_ALLOW', wrongDestination) ?? [] },
+    metrics: { port: settings.integer('METRICS_PORT', { least: 0, most: 65_535 }) ?? 10_201 },
     auth: authPart(settings, production),
     limits: { requestsPerMinute: settings.integer('RATE_LIMIT_PER_MINUTE', { least: 1, most: 10_000_000 }) ?? 600 },
     retention: retentionPart(settings),
@@ -116,7 +115,7 @@ function modelsPart(settings: SettingReader, directory: string): Part<'models'> 
   const seconds = (name: string, usual: number) => settings.integer(name, { least: 1, most: 3_600 }) ?? usual;
   const slug = (name: string, usual: string) => {
     const value = settings.text(name) ?? usual;
-    if (!/^[a-z0-9][a-z0-9._:-]{0,127}$/.test(value)) settings.fault(name, `must be the id of a model, not "${value}".`);
+    if (!MODEL_ID.test(value)) settings.fault(name, `must be the id of a model, not "${value}".`);
     return value;
   };
   // Read by `npm start`, which fetches the models; a wrong address is better found here than in the middle of a download.
@@ -129,7 +128,22 @@ function modelsPart(settings: SettingReader, directory: string): Part<'models'> 
     coldSeconds: seconds('MODEL_COLD_SECONDS', 300),
     firstTokenSeconds: seconds('MODEL_FIRST_TOKEN_SECONDS', 120),
     idleSeconds: seconds('MODEL_IDLE_SECONDS', 60),
+    allow: settings.list('MODEL_ALLOW', wrongPattern) ?? [],
+    aliases: aliasesOf(settings.list('MODEL_ALIASES', wrongAlias) ?? []),
   };
+}
+
+function aliasesOf(pairs: string[]): Record<string, string> {
+  return Object.fromEntries(pairs.map((pair) => pair.split('=', 2).map((part) => part.trim())));
+}
+
+/** One server; several, and discovery, come with the backing services. */
+function ollamaUrl(settings: SettingReader): string | undefined {
+  const value = settings.text('OLLAMA_URL');
+  if (value?.includes(',') === true) settings.fault('OLLAMA_URL', 'several servers are not supported by this release: name one.');
+  else if (value?.startsWith('consul:') === true) settings.fault('OLLAMA_URL', 'discovery by Consul is not supported by this release.');
+  else return settings.url('OLLAMA_URL', value, ['http:', 'https:'])?.replace(/\/+$/, '');
+  return undefined;
 }
 
 function authPart(settings: SettingReader, production: boolean): Part<'auth'> {
@@ -173,6 +187,24 @@ function retentionPart(settings: SettingReader): Part<'retention'> {
 function wrongHost(name: string): string | undefined {
   const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name;
   return isIP(bare) > 0 || HOST_NAME.test(name) ? undefined : `"${name}" is not a host name (without scheme and port).`;
+}
+
+function wrongDestination(value: string): string | undefined {
+  return wrongNetwork(value) === undefined || wrongHost(value) === undefined
+    ? undefined
+    : `"${value}" is neither a host name nor a network.`;
+}
+
+function wrongPattern(pattern: string): string | undefined {
+  return /^[a-zA-Z0-9*][a-zA-Z0-9*._:/-]{0,127}$/.test(pattern)
+    ? undefined
+    : `"${pattern}" is not the name of a model (* stands for any text).`;
+}
+
+function wrongAlias(pair: string): string | undefined {
+  const [alias = '', id = '', ...rest] = pair.split('=').map((part) => part.trim());
+  const right = /^[\w][\w./:-]{0,127}$/.test(alias) && MODEL_ID.test(id) && rest.length === 0;
+  return right ? undefined : `"${pair}" is not of the form foreign-name=model-id.`;
 }
 
 function wrongNetwork(network: string): string | undefined {

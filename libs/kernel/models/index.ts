@@ -1,8 +1,10 @@
 export {
   ModelRuntime,
+  type AnswerFormat,
   type ChatChunk,
   type ChatRequest,
   type ChatTurn,
+  type CompletionRequest,
   type EmbedAnswer,
   type EmbedRequest,
   type EmbeddingTraits,
@@ -10,4 +12,8 @@ export {
   type ModelCard,
   type ModelKind,
   type ModelState,
+  type SamplingRequest,
+  type ToolCall,
+  type ToolChoice,
+  type ToolDefinition,
 } from './model-runtime';

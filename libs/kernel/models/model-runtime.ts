@@ -17,6 +17,7 @@ export interface ModelCard {
   languages: string[];
   /** Tokens. */
   contextLength: number;
+  /** `chat` or `embedding`; further `completion`, `tools` (native calls), `json_schema` (constrained output), `thinking`. */
   capabilities: string[];
   embedding?: EmbeddingTraits;
 }
@@ -31,17 +32,42 @@ export interface EmbeddingTraits {
   threshold: number;
 }
 
-export interface ChatTurn {
-  role: 'system' | 'user' | 'assistant';
-  content: string;
+/** A call that the model wants made. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  /** JSON text as the model wrote it: to be checked before it is used. */
+  arguments: string;
 }
 
-export interface ChatRequest {
+/** A function that the model may ask for; `parameters` is a JSON Schema of an object. */
+export interface ToolDefinition {
+  name: string;
+  description?: string;
+  parameters: Record<string, unknown>;
+}
+
+export type ToolChoice = 'auto' | 'none' | 'required' | { name: string };
+
+export interface ChatTurn {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string;
+  /** assistant: the calls it asked for. */
+  toolCalls?: ToolCall[];
+  /** tool: the call whose result this is. */
+  toolCallId?: string;
+}
+
+/** What the answer must be: any text, any JSON, or JSON that satisfies a schema. */
+export type AnswerFormat = { type: 'text' } | { type: 'json' } | { type: 'json_schema'; schema: Record<string, unknown> };
+
+/** How tokens are chosen and when to stop; the same for chat and plain completion. */
+export interface SamplingRequest {
   model: string;
-  /** The last turn is the user's. */
-  turns: ChatTurn[];
   maxTokens: number;
   temperature: number;
+  /** 0..1; unset: the runtime's own. */
+  topP?: number;
   seed?: number;
   stop?: string[];
   /** Exact counts so far, whenever they change: what an aborted answer has used. */
@@ -50,9 +76,28 @@ export interface ChatRequest {
   signal: AbortSignal;
 }
 
+export interface ChatRequest extends SamplingRequest {
+  /** The last turn is the user's or a tool's. */
+  turns: ChatTurn[];
+  format?: AnswerFormat;
+  tools?: ToolDefinition[];
+  toolChoice?: ToolChoice;
+  /** Whether a model that can think before it answers should; default false. */
+  think?: boolean;
+}
+
+/** Continues a text as it is, without a chat template. */
+export interface CompletionRequest extends SamplingRequest {
+  prompt: string;
+}
+
 export type ChatChunk =
   | { type: 'text'; text: string }
-  | { type: 'end'; finishReason: 'stop' | 'length'; inputTokens: number; outputTokens: number; seconds: number };
+  /** What the model thinks before it answers; never part of the answer. */
+  | { type: 'reasoning'; text: string }
+  /** One whole call. */
+  | { type: 'tool_call'; call: ToolCall }
+  | { type: 'end'; finishReason: 'stop' | 'length' | 'tool_calls'; inputTokens: number; outputTokens: number; seconds: number };
 
 export interface EmbedRequest {
   model: string;
@@ -91,6 +136,8 @@ export abstract class ModelRuntime {
   abstract load(model: string, signal: AbortSignal): Promise<void>;
   /** Streams text as the model makes it; the last chunk is `end`. Ending the iteration early stops the model. */
   abstract chat(request: ChatRequest): AsyncIterable<ChatChunk>;
+  /** Continues a prompt; errors and end as for `chat`. */
+  abstract complete(request: CompletionRequest): AsyncIterable<ChatChunk>;
   abstract embed(request: EmbedRequest): Promise<EmbedAnswer>;
   /** Exact token counts by the model's own tokenizer, without special tokens. */
   abstract countTokens(model: string, texts: string[], signal: AbortSignal): Promise<number[]>;

@@ -62,9 +62,10 @@ export class AnswerGeneration {
 async function* textOf(stream: AsyncIterable<ChatChunk>, ended: Generated): AsyncGenerator<string> {
   for await (const chunk of stream) {
     if (chunk.type === 'text') yield chunk.text;
-    else {
+    else if (chunk.type === 'end') {
       ended.usage = { input_tokens: chunk.inputTokens, output_tokens: chunk.outputTokens, seconds: chunk.seconds };
-      ended.finishReason = chunk.finishReason;
+      // No tools are offered here.
+      ended.finishReason = chunk.finishReason === 'length' ? 'length' : 'stop';
     }
   }
 }
