@@ -1,28 +1,36 @@
-// npm run sync: writes deploy/openapi.json from the built application; with --check it only compares, and fails on a difference.
+// npm run sync: writes every generated file; with --check it only compares, and fails on a difference.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { settingsPage } from './sync/settings-page.mjs';
 import { ROOT, StepError, exitWith, say } from './toolchain/process.mjs';
 
-const DOCUMENT = join('deploy', 'openapi.json');
 const GENERATOR = join('dist', 'apps', 'api', 'src', 'openapi.js');
 const DEADLINE_MS = 60_000;
 
+/** Each generated file by its path, and what it must hold. */
+const GENERATED = {
+  'deploy/openapi.json': openApi,
+  'docs/settings.md': () => settingsPage(readText('.env.example')),
+};
+
 await exitWith(async () => {
-  const fresh = await generate();
-  const path = join(ROOT, DOCUMENT);
-  if (!process.argv.includes('--check')) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, fresh);
-    say(`Wrote ${DOCUMENT}.`);
-    return 0;
+  const stale = [];
+  for (const [path, generate] of Object.entries(GENERATED)) {
+    const fresh = await generate();
+    if (readText(path) === fresh) continue;
+    stale.push(path);
+    if (process.argv.includes('--check')) continue;
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
+    writeFileSync(join(ROOT, path), fresh);
+    say(`Wrote ${path}.`);
   }
-  if (read(path) === fresh) return 0;
-  throw new StepError(`${DOCUMENT} is not what the application says now: run "npm run sync" and commit the result.`);
+  if (stale.length === 0 || !process.argv.includes('--check')) return 0;
+  throw new StepError(`${stale.join(', ')}: not what the sources say now. Run "npm run sync" and commit the result.`);
 });
 
-async function generate() {
+async function openApi() {
   const options = { cwd: ROOT, maxBuffer: 64 << 20, timeout: DEADLINE_MS };
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, GENERATOR)], options);
@@ -33,9 +41,9 @@ async function generate() {
 }
 
 /** A checkout on Windows may have turned the line ends. */
-function read(path) {
+function readText(path) {
   try {
-    return readFileSync(path, 'utf8').replaceAll('\r\n', '\n');
+    return readFileSync(join(ROOT, path), 'utf8').replaceAll('\r\n', '\n');
   } catch {
     return undefined;
   }
