@@ -8,8 +8,7 @@ Everything has a default; nothing needs to be set. Unset URLs mean the embedded 
 
 Wrong values stop the start with all faults listed at once (exit code 78). Production means \`NODE_ENV=production\` or a \`HOST\` that is not loopback: there a missing, short or well-known secret stops the start too.
 
-This page is generated from \`.env.example\` by \`npm run sync\`.
-`;
+This page is generated from \`.env.example\` by \`npm run sync\`.`;
 
 /** The whole page. A setting's description is the comment lines above it. */
 export function settingsPage(example) {
