@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Queryable } from '@backing/postgres';
 import { JobHandler, type JobContext, type JobOutcome, type SettledJob, type StoredJob } from '@features/jobs';
-import { Models } from '@features/models';
 import type { Principal } from '@kernel/identity';
 import type { FinishedAnswer } from './answer/answer-task';
-import { AnswerWriters } from './answer/answer-writers.service';
 import { Conversations } from './answer/conversation.service';
-import { readQuestion } from './answer/question';
+import { GroundedAnswers } from './answer/grounded-answers.service';
+import { JobAnswerSink } from './answer/job-answer-sink';
 import { chatAnswer, type AnswerPayload } from './chat.jobs';
 import { messageView } from './chat-message.entity';
 import { ChatMessages } from './chat-messages.service';
@@ -20,8 +19,7 @@ export class AnswerHandler extends JobHandler<AnswerPayload, FinishedAnswer> {
   constructor(
     private readonly messages: MessagesRepository,
     private readonly conversations: Conversations,
-    private readonly models: Models,
-    private readonly writers: AnswerWriters,
+    private readonly answers: GroundedAnswers,
     private readonly questions: ChatMessages,
   ) {
     super();
@@ -30,10 +28,12 @@ export class AnswerHandler extends JobHandler<AnswerPayload, FinishedAnswer> {
   async run(context: JobContext<AnswerPayload>): Promise<FinishedAnswer> {
     const { payload, jobId, workspaceId, ownerId, apiKeyId } = context;
     await context.transaction((connection) => this.messages.stream(connection, payload.answer_id));
-    const conversation = await this.conversations.read(payload.session_id, payload.question_id);
-    const card = await this.models.resolve('chat', payload.model);
-    const question = readQuestion(conversation.question, conversation.earlier);
-    return this.writers.write({ context, card, conversation, question, account: { workspaceId, userId: ownerId, apiKeyId, jobId } });
+    const account = { workspaceId, userId: ownerId, apiKeyId, jobId };
+    const request = await this.conversations.request(payload, account, context.signal);
+    const sink = new JobAnswerSink(context);
+    const answer = await this.answers.write(request, sink);
+    await sink.flush();
+    return answer;
   }
 
   async settle(connection: Queryable, job: SettledJob<AnswerPayload>, outcome: JobOutcome<FinishedAnswer>): Promise<object> {
@@ -50,5 +50,5 @@ async function endOf(connection: Queryable, job: SettledJob<AnswerPayload>, outc
   if (outcome.status === 'succeeded') return { ...outcome.result, status: 'complete', error: null };
   const content = await job.text(connection);
   const error = outcome.status === 'failed' ? outcome.error : null;
-  return { content, status: outcome.status, error, citations: [], usage: null, finishReason: null };
+  return { content, reasoning: null, status: outcome.status, error, citations: [], usage: null, finishReason: null };
 }

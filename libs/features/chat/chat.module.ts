@@ -4,12 +4,12 @@ import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '@features/models';
 import { VectorsModule } from '@features/vectors';
 import { AnswerHandler } from './answer.handler';
-import { AnswerWriters } from './answer/answer-writers.service';
 import { ContextFit } from './answer/context-fit.service';
 import { Conversations } from './answer/conversation.service';
 import { EvidenceRanking } from './answer/evidence.service';
 import { FreeAnswers } from './answer/free-answers.service';
 import { AnswerGeneration } from './answer/generation.service';
+import { GroundedAnswers } from './answer/grounded-answers.service';
 import { Retrieval } from './answer/retrieval.service';
 import { StarterAnswers } from './answer/starter-answers.service';
 import { chatAnswer } from './chat.jobs';
@@ -33,10 +33,10 @@ import { SessionsRepository } from './sessions.repository';
     AnswerGeneration,
     FreeAnswers,
     StarterAnswers,
-    AnswerWriters,
+    GroundedAnswers,
     AnswerHandler,
     { provide: DeclaredJobs, useValue: new DeclaredJobs(chatAnswer) },
   ],
-  exports: [ChatSessions, ChatMessages],
+  exports: [ChatSessions, ChatMessages, GroundedAnswers],
 })
 export class ChatModule {}

@@ -23,7 +23,7 @@ export interface AcceptedQuestion {
   job: { jobId: string; ctes: Sql };
 }
 
-export type MessageEnd = Pick<ChatMessage, 'content' | 'status' | 'error' | 'citations' | 'usage' | 'finishReason'>;
+export type MessageEnd = Pick<ChatMessage, 'content' | 'reasoning' | 'status' | 'error' | 'citations' | 'usage' | 'finishReason'>;
 
 /** Rows of chat messages. */
 @Injectable()
@@ -105,7 +105,7 @@ export class MessagesRepository {
   /** Undefined when the message went with its session. */
   async end(connection: Queryable, id: string, end: MessageEnd): Promise<ChatMessage | undefined> {
     const rows = await connection.query<ChatMessage>(
-      sql`UPDATE chat_messages SET content = ${end.content}, status = ${end.status}, error = ${jsonOrNull(end.error)}::jsonb,
+      sql`UPDATE chat_messages SET content = ${end.content}, reasoning = ${end.reasoning}, status = ${end.status}, error = ${jsonOrNull(end.error)}::jsonb,
             citations = ${JSON.stringify(end.citations)}::jsonb, usage = ${jsonOrNull(end.usage)}::jsonb, finish_reason = ${end.finishReason}, updated_at = now()
           WHERE id = ${id}
           RETURNING ${COLUMNS}`,

@@ -1,18 +1,18 @@
-import type { DeltaWriter } from '@features/jobs';
 import type { Passage } from '@features/vectors';
 import { citationOf, type Citation, type SupportSpan } from '../citation.entity';
+import type { AnswerSink } from './answer-task';
 
 /** What has been sent of one answer, with the spans that passages support. Sent text is never changed. */
 export class AnswerText {
   content = '';
   private readonly spans = new Map<number, SupportSpan[]>();
 
-  constructor(private readonly deltas: DeltaWriter) {}
+  constructor(private readonly sink: Pick<AnswerSink, 'delta'>) {}
 
   /** Sends text that nothing supports yet. */
   async write(text: string): Promise<void> {
     this.content += text;
-    await this.deltas.write(text);
+    await this.sink.delta(text);
   }
 
   /** Sends a sentence or quote with the passages (by index in their list) that support it. */
@@ -25,10 +25,6 @@ export class AnswerText {
 
   support(passage: number, span: SupportSpan): void {
     this.spans.set(passage, [...(this.spans.get(passage) ?? []), span]);
-  }
-
-  flush(): Promise<void> {
-    return this.deltas.flush();
   }
 
   /** The passages that support something or are named by a marker, under the numbers they were given. */

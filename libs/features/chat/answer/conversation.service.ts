@@ -1,45 +1,45 @@
 import { Injectable } from '@nestjs/common';
+import { Models, type UsageAccount } from '@features/models';
+import { Collections } from '@features/vectors';
 import { AppError } from '@kernel/errors';
 import type { ChatTurn } from '@kernel/models';
+import type { AnswerPayload } from '../chat.jobs';
 import type { ChatMessage } from '../chat-message.entity';
-import type { ChatSession } from '../chat-session.entity';
 import { MessagesRepository } from '../messages.repository';
 import { SessionsRepository } from '../sessions.repository';
-
-/** A question with the branch that leads to it. */
-export interface Conversation {
-  session: ChatSession;
-  question: string;
-  /** The user's earlier questions, oldest first. */
-  earlier: string[];
-  /** Earlier questions with their complete answers, oldest first. */
-  history: ChatTurn[];
-  /** Documents that the last answer cited. */
-  citedDocuments: string[];
-}
+import type { GroundedRequest } from './answer-task';
 
 const MOST_MESSAGES = 40;
 
-/** Reads what an answer needs of its conversation. Errors: `not_found` when the session is gone. */
+/** Reads what an answer needs of its conversation. Errors: `not_found` (session or collection gone), `unavailable` (model missing). */
 @Injectable()
 export class Conversations {
   constructor(
     private readonly sessions: SessionsRepository,
     private readonly messages: MessagesRepository,
+    private readonly models: Models,
+    private readonly collections: Collections,
   ) {}
 
-  async read(sessionId: string, questionId: string): Promise<Conversation> {
-    const session = await this.sessions.find(sessionId);
-    const question = await this.messages.find(questionId);
+  /** The question with the branch that leads to it. */
+  async request(payload: AnswerPayload, account: UsageAccount, signal: AbortSignal): Promise<GroundedRequest> {
+    const session = await this.sessions.find(payload.session_id);
+    const question = await this.messages.find(payload.question_id);
     if (session === undefined || question === undefined) throw AppError.notFound('The session');
-    const before = (await this.messages.before(sessionId, questionId, MOST_MESSAGES)).reverse();
+    const before = (await this.messages.before(session.id, question.id, MOST_MESSAGES)).reverse();
     const lastAnswer = before.findLast((message) => message.role === 'assistant');
     return {
-      session,
       question: question.content,
+      system: session.system,
       earlier: before.filter((message) => message.role === 'user').map((message) => message.content),
       history: completePairs(before),
       citedDocuments: [...new Set(lastAnswer?.citations.map((citation) => citation.document_id) ?? [])],
+      collections: await this.collections.resolve(account.workspaceId, payload.collections),
+      card: await this.models.resolve('chat', payload.model),
+      topK: payload.top_k,
+      options: payload.options,
+      signal,
+      account,
     };
   }
 }

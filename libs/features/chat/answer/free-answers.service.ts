@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DeltaWriter } from '@features/jobs';
 import { sentences, type Passage } from '@features/vectors';
 import type { AnswerTask, FinishedAnswer } from './answer-task';
 import { AnswerText } from './answer-text';
@@ -16,16 +15,14 @@ export class FreeAnswers {
   constructor(private readonly generation: AnswerGeneration) {}
 
   async write(task: AnswerTask, passages: Passage[]): Promise<FinishedAnswer> {
-    const { conversation, context } = task;
-    const { system } = conversation.session;
-    const draft = { system, history: conversation.history, passages, question: task.question.text, starter: false };
+    const { system, history } = task.request;
+    const draft = { system, history, passages, question: task.question.text, starter: false };
     const generation = await this.generation.start(task, draft);
-    const answer = new AnswerText(new DeltaWriter(context));
+    const answer = new AnswerText(task.sink);
     await this.stream(generation.text, answer, passages.length > 0 ? new MarkerFilter(generation.passages.length) : undefined);
-    await answer.flush();
-    const { usage, finishReason } = generation.end();
+    const generated = generation.end();
     this.findSources(answer, task.question.language, generation.passages);
-    return { content: answer.content, citations: answer.citations(generation.passages), usage, finishReason };
+    return { content: answer.content, citations: answer.citations(generation.passages), ...generated };
   }
 
   private async stream(text: AsyncIterable<string>, answer: AnswerText, markers: MarkerFilter | undefined): Promise<void> {

@@ -2,16 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { Models } from '@features/models';
 import type { Passage } from '@features/vectors';
 import type { ChatChunk } from '@kernel/models';
-import type { FinishReason, MessageUsage } from '../chat-message.entity';
-import { NO_USAGE, type AnswerTask } from './answer-task';
+import { NO_USAGE, type AnswerSink, type AnswerTask, type FinishedAnswer } from './answer-task';
 import { ContextFit } from './context-fit.service';
 import type { Draft } from './prompt';
 
 /** The end of a generation; before it ended, what is known so far. */
-export interface Generated {
-  usage: MessageUsage;
-  finishReason: FinishReason;
-}
+export type Generated = Pick<FinishedAnswer, 'reasoning' | 'usage' | 'finishReason'>;
 
 export interface Generation {
   text: AsyncIterable<string>;
@@ -36,11 +32,10 @@ export class AnswerGeneration {
   ) {}
 
   async start(task: AnswerTask, draft: Draft): Promise<Generation> {
-    const { card, context, account } = task;
-    const { options } = context.payload;
+    const { card, options, signal, account } = task.request;
     const maxTokens =
       options.max_tokens ?? (draft.starter ? STARTER_TOKENS : Math.min(TOKENS, Math.floor(card.contextLength / CONTEXT_SHARE)));
-    const { turns, passages } = await this.fit.fit(card, draft, maxTokens, context.signal);
+    const { turns, passages } = await this.fit.fit(card, draft, maxTokens, signal);
     const exact = card.grade === 'starter' || passages.length > 0;
     const stream = this.models.chat(
       {
@@ -48,21 +43,27 @@ export class AnswerGeneration {
         turns,
         maxTokens,
         temperature: options.temperature ?? (exact ? 0 : TEMPERATURE),
+        topP: options.top_p,
         seed: options.seed,
         stop: options.stop,
-        signal: context.signal,
+        think: options.think ?? false,
+        signal,
       },
       account,
     );
-    const ended: Generated = { usage: NO_USAGE, finishReason: 'stop' };
-    return { text: textOf(stream, ended), passages, end: () => ended };
+    const ended: Generated = { reasoning: null, usage: NO_USAGE, finishReason: 'stop' };
+    return { text: textOf(stream, ended, task.sink), passages, end: () => ended };
   }
 }
 
-async function* textOf(stream: AsyncIterable<ChatChunk>, ended: Generated): AsyncGenerator<string> {
+/** The text of the answer; what the model thinks goes to the sink by itself. */
+async function* textOf(stream: AsyncIterable<ChatChunk>, ended: Generated, sink: AnswerSink): AsyncGenerator<string> {
   for await (const chunk of stream) {
     if (chunk.type === 'text') yield chunk.text;
-    else if (chunk.type === 'end') {
+    else if (chunk.type === 'reasoning') {
+      ended.reasoning = (ended.reasoning ?? '') + chunk.text;
+      await sink.reasoning(chunk.text);
+    } else if (chunk.type === 'end') {
       ended.usage = { input_tokens: chunk.inputTokens, output_tokens: chunk.outputTokens, seconds: chunk.seconds };
       // No tools are offered here.
       ended.finishReason = chunk.finishReason === 'length' ? 'length' : 'stop';

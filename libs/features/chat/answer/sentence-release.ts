@@ -49,7 +49,6 @@ export class SentenceRelease {
     this.sent.push(sentence);
     for (const unit of support.units) this.said.add(keyOf(unit));
     await this.answer.add(withMarker(sentence, first.passage + 1), [first.passage], ' ');
-    await this.answer.flush();
   }
 
   /** Whether the sentence is silent about a name of the question that its source speaks of: then it tells something else of what stands there. */

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DeltaWriter } from '@features/jobs';
 import { NO_USAGE, type AnswerTask, type FinishedAnswer } from './answer-task';
 import { AnswerText } from './answer-text';
 import { AnswerGeneration, type Generated } from './generation.service';
@@ -21,21 +20,20 @@ export class StarterAnswers {
   constructor(private readonly generation: AnswerGeneration) {}
 
   async write(task: AnswerTask, grounds: Grounds): Promise<FinishedAnswer> {
-    const answer = new AnswerText(new DeltaWriter(task.context));
+    const answer = new AnswerText(task.sink);
     const units = unitsOf(grounds);
     const release = new SentenceRelease(task.question, grounds, units, answer);
     const generated = speaks(task, grounds)
       ? await this.generate(task, grounds, release)
-      : { usage: NO_USAGE, finishReason: 'stop' as const };
+      : { reasoning: null, usage: NO_USAGE, finishReason: 'stop' as const };
     for (const quote of quotesOf(task, grounds, units)) {
       if (quote.best === undefined || !release.holds(quote.best)) await answer.add(quote.text, [quote.passage], '\n\n');
     }
-    await answer.flush();
     return { content: answer.content, citations: answer.citations(grounds.passages), ...generated };
   }
 
   private async generate(task: AnswerTask, grounds: Grounds, release: SentenceRelease): Promise<Generated> {
-    const { system } = task.conversation.session;
+    const { system } = task.request;
     const passages = grounds.passages.slice(0, PROMPT_PASSAGES);
     const generation = await this.generation.start(task, { system, history: [], passages, question: standalone(task), starter: true });
     const collector = new SentenceCollector();
@@ -52,13 +50,13 @@ export class StarterAnswers {
 }
 
 /** Several documents at once are more than a small model can tell about. */
-function speaks({ card, question }: AnswerTask, grounds: Grounds): boolean {
-  return card.languages.includes(question.language) && (!grounds.whole || grounds.passages.length === 1);
+function speaks({ request, question }: AnswerTask, grounds: Grounds): boolean {
+  return request.card.languages.includes(question.language) && (!grounds.whole || grounds.passages.length === 1);
 }
 
 /** A follow-up stands in the prompt after the question that it continues. */
-function standalone({ question, conversation }: AnswerTask): string {
-  return question.followUp ? [...conversation.earlier.slice(-1), question.text].join(' ') : question.text;
+function standalone({ question, earlier }: AnswerTask): string {
+  return question.followUp ? [...earlier.slice(-1), question.text].join(' ') : question.text;
 }
 
 function quotesOf({ question }: AnswerTask, grounds: Grounds, units: RankedUnit[]): Quote[] {

@@ -1,12 +1,9 @@
-import type { JobContext } from '@features/jobs';
 import type { Passage } from '@features/vectors';
 import type { ModelCard } from '@kernel/models';
 import { passageOf } from '../../../../test/support/passages';
 import { chatCard, modelsOver, ScriptedRuntime } from '../../../../test/support/scripted.runtime';
-import type { AnswerPayload } from '../chat.jobs';
-import type { AnswerTask, FinishedAnswer } from './answer-task';
+import type { AnswerTask, FinishedAnswer, GroundedRequest } from './answer-task';
 import { ContextFit } from './context-fit.service';
-import type { Conversation } from './conversation.service';
 import { evidenceUnits } from './evidence-units';
 import { FreeAnswers } from './free-answers.service';
 import { AnswerGeneration } from './generation.service';
@@ -31,28 +28,30 @@ interface Script {
   question?: string;
   card?: Partial<ModelCard>;
   finishReason?: 'stop' | 'length';
-  options?: AnswerPayload['options'];
+  options?: GroundedRequest['options'];
 }
 
 function taskOf(script: Script, deltas: string[], card: ModelCard): AnswerTask {
   const text = script.question ?? 'How much does the kettle hold?';
-  const context = {
-    payload: { options: script.options ?? {} },
-    signal: new AbortController().signal,
-    emit: async (event: string, data: { text: string }) => {
-      expect(event).toBe('delta');
-      deltas.push(data.text);
-    },
-  } as unknown as JobContext<AnswerPayload>;
-  const conversation = {
-    session: { system: null },
+  const request: GroundedRequest = {
     question: text,
-    earlier: [],
+    system: null,
     history: [],
-    citedDocuments: [],
-  } as unknown as Conversation;
-  const account = { workspaceId: 'w', userId: 'u', apiKeyId: null, jobId: 'j' };
-  return { context, card, conversation, question: readQuestion(text, []), account };
+    collections: [],
+    topK: 5,
+    options: script.options ?? {},
+    card,
+    signal: new AbortController().signal,
+    account: { workspaceId: 'w', userId: 'u', apiKeyId: null, jobId: 'j' },
+  };
+  const unexpected = async (): Promise<void> => {
+    throw new Error('Only deltas were expected.');
+  };
+  const delta = async (piece: string): Promise<void> => {
+    deltas.push(piece);
+  };
+  const sink = { delta, citations: unexpected, reasoning: unexpected };
+  return { request, question: readQuestion(text, []), earlier: [], sink };
 }
 
 async function writeFreely(script: Script, passages: Passage[] = PASSAGES): Promise<Written> {
