@@ -1,11 +1,15 @@
-// node scripts/services.mjs start [postgres]: real servers for tests and development, in the foreground until a signal ends them.
+// node scripts/services.mjs start [postgres] [ollama]: real servers for tests and development, in the foreground until a signal ends them.
+import { startOllama } from './services/ollama.mjs';
 import { startPostgres } from './services/postgres.mjs';
 import { StepError, exitWith, isProgram, say } from './toolchain/process.mjs';
 
-export { startPostgres };
+export { startOllama, startPostgres };
 
 /** Each service by name: how it starts, and the variable by which the tests find it. */
-const SERVICES = { postgres: { start: startPostgres, variable: 'TEST_DATABASE_URL' } };
+const SERVICES = {
+  postgres: { start: startPostgres, variable: 'TEST_DATABASE_URL' },
+  ollama: { start: startOllama, variable: 'TEST_OLLAMA_URL' },
+};
 
 async function main([command, ...names]) {
   const chosen = names.length > 0 ? names : Object.keys(SERVICES);

@@ -1,9 +1,9 @@
-// npm test [jest arguments]: models, a real PostgreSQL 16 where possible, all suites; the last line is "N passed, N failed".
+// npm test [jest arguments]: models, a real PostgreSQL 16 and a real Ollama where possible, all suites; the last line is "N passed, N failed".
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureModels } from './models.mjs';
-import { startPostgres } from './services.mjs';
+import { startOllama, startPostgres } from './services.mjs';
 import { toolEntry } from './toolchain.mjs';
 import { environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
 
@@ -23,18 +23,29 @@ await exitWith(async () => {
   }
 });
 
-/** Fetches the models and starts the services; answers an exit code, 0 when the tests can run. */
+/** What the suites need, by the variable under which they look for it: one that is set already names a server to use. */
+const SERVICES = [
+  { variable: 'TEST_DATABASE_URL', name: 'PostgreSQL 16', start: startPostgres },
+  { variable: 'TEST_OLLAMA_URL', name: 'Ollama', start: startOllama },
+];
+
+/** Fetches the models and starts the services side by side; answers an exit code, 0 when the tests can run. */
 async function prepare(started) {
   const code = await ensureModels(process.execPath);
   if (code !== 0) return code;
-  if (process.env.TEST_DATABASE_URL) return 0;
+  const wanted = SERVICES.filter(({ variable }) => !process.env[variable]);
+  const results = await Promise.all(wanted.map((service) => startOne(service, started)));
+  return results.every(Boolean) || !required ? 0 : 1;
+}
+
+async function startOne({ variable, name, start }, started) {
   try {
-    started.push({ variable: 'TEST_DATABASE_URL', service: await startPostgres() });
-    return 0;
+    started.push({ variable, service: await start() });
+    return true;
   } catch (error) {
-    say(`PostgreSQL 16 is not there: ${error.message}`);
-    if (!required) say('Going on without it: the suites on PostgreSQL are skipped (REQUIRE_SERVICES=1 makes this a failure).');
-    return required ? 1 : 0;
+    say(`${name} is not there: ${error.message}`);
+    if (!required) say('Going on without it: its suites are skipped (REQUIRE_SERVICES=1 makes this a failure).');
+    return false;
   }
 }
 
