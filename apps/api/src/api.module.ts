@@ -12,6 +12,7 @@ import { DocumentsApiModule } from './documents/documents-api.module';
 import { HealthApiModule } from './health/health-api.module';
 import { RequestGuard } from './http/request.guard';
 import { RouteTable } from './http/route-table';
+import { MetricsApiModule } from './metrics/metrics-api.module';
 import { ModelsApiModule } from './models/models-api.module';
 
 /** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
@@ -22,6 +23,7 @@ import { ModelsApiModule } from './models/models-api.module';
     AuthModule,
     HealthApiModule,
     DocsApiModule,
+    MetricsApiModule,
     AuthApiModule,
     ModelsApiModule,
     JobsApiModule,

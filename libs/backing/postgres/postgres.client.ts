@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { Pool } from 'pg';
 import type { Sql } from 'sql-template-tag';
 import { type DataSource, type QueryRunner } from 'typeorm';
 import type { EmbeddedDatabase } from './embedded.client';
@@ -18,6 +19,7 @@ export interface Queryable {
 export class PostgresClient implements Queryable, OnApplicationShutdown {
   /** When the database last answered, by the process's monotonic clock (ms). */
   private answeredAt = Number.NEGATIVE_INFINITY;
+  private observe?: (seconds: number) => void;
 
   constructor(
     private readonly source: DataSource,
@@ -31,6 +33,17 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
   /** Milliseconds since the database last answered anything; Infinity before the first answer. */
   get silentMilliseconds(): number {
     return performance.now() - this.answeredAt;
+  }
+
+  /** Connections of the pool, and callers that wait for one. */
+  get pool(): { open: number; idle: number; waiting: number } {
+    const pool = (this.source.driver as unknown as { master?: Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'> }).master;
+    return { open: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 };
+  }
+
+  /** `observe` hears how long each statement took, in seconds, the wait for a connection included. */
+  watch(observe: (seconds: number) => void): void {
+    this.observe = observe;
   }
 
   async query<Row>(statement: Sql): Promise<Row[]> {
@@ -69,8 +82,13 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
   }
 
   private async run<Row>(runner: QueryRunner, statement: Sql): Promise<Row[]> {
-    const result = await this.attempt(() => runner.query(statement.text, statement.values, true));
-    return result.records as Row[];
+    const started = performance.now();
+    try {
+      const result = await this.attempt(() => runner.query(statement.text, statement.values, true));
+      return result.records as Row[];
+    } finally {
+      this.observe?.((performance.now() - started) / 1_000);
+    }
   }
 
   private async attempt<T>(work: () => Promise<T>): Promise<T> {

@@ -28,20 +28,21 @@ export class JobSettlement {
       if (job === undefined || job.epoch !== fence.epoch || TERMINAL_STATUSES.has(job.status)) throw new LeaseLost();
       return this.end(connection, job, outcome);
     });
-    this.signals.notify(fence.id);
+    this.signals.ended(ended);
     return ended;
   }
 
   /** Cancels an open job whoever works on it; a cancelled one stays as it is; `conflict` when it has ended otherwise. */
   async cancel(id: string): Promise<StoredJob> {
-    const cancelled = await this.client.transaction(async (connection) => {
+    const { job: cancelled, now } = await this.client.transaction(async (connection) => {
       const job = await this.jobs.lock(connection, id);
       if (job === undefined) throw AppError.notFound('The job');
-      if (job.status === 'cancelled') return job;
+      if (job.status === 'cancelled') return { job, now: false };
       if (TERMINAL_STATUSES.has(job.status)) throw new AppError('conflict', `The job has already ${job.status}.`);
-      return this.end(connection, job, { status: 'cancelled' });
+      return { job: await this.end(connection, job, { status: 'cancelled' }), now: true };
     });
-    this.signals.notify(id);
+    if (now) this.signals.ended(cancelled);
+    else this.signals.notify(id);
     return cancelled;
   }
 

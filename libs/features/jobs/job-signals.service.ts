@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { StoredJob } from './job.entity';
 import { JobSubscription } from './job-subscription';
+
+type EndListener = (job: StoredJob) => void;
 
 /**
  * Word of jobs inside this process: readers hear that something was committed, running attempts that they must stop.
@@ -9,9 +12,21 @@ import { JobSubscription } from './job-subscription';
 export class JobSignals {
   private readonly readers = new Map<string, Set<JobSubscription>>();
   private readonly attempts = new Map<string, Set<AbortController>>();
+  private readonly endListeners: EndListener[] = [];
 
   notify(jobId: string): void {
     for (const reader of this.readers.get(jobId) ?? []) reader.raise();
+  }
+
+  /** For the life of the process. */
+  onEnded(listener: EndListener): void {
+    this.endListeners.push(listener);
+  }
+
+  /** After the end of the job was committed by this process. */
+  ended(job: StoredJob): void {
+    this.notify(job.id);
+    for (const listener of this.endListeners) listener(job);
   }
 
   subscribe(jobId: string): JobSubscription {

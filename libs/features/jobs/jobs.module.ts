@@ -1,10 +1,12 @@
 import { Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { DataDirectory } from '@backing/data-directory';
+import { PrometheusModule } from '@backing/prometheus';
 import { JobAttempts } from './job-attempts.service';
 import { JobHandlers } from './job-handlers.service';
 import { JobHeartbeat } from './job-heartbeat.service';
 import { JobLeaseRepository, LEASE_HOLDER } from './job-lease.repository';
+import { JobMetrics } from './job-metrics.service';
 import { JobLogRepository } from './job-log.repository';
 import { JobOutboxRepository } from './job-outbox.repository';
 import { JobReader } from './job-reader.service';
@@ -21,7 +23,7 @@ import { OutboxRelay } from './outbox-relay.service';
 
 /** Jobs: accepted, dispatched, leased, logged and ended. Needs a `JobTransport`; handlers are found among all providers at boot. */
 @Module({
-  imports: [DiscoveryModule],
+  imports: [DiscoveryModule, PrometheusModule],
   providers: [
     { provide: JobTiming, useFactory: () => new JobTiming() },
     { provide: LEASE_HOLDER, inject: [DataDirectory], useFactory: (directory: DataDirectory) => directory.instanceId },
@@ -30,6 +32,7 @@ import { OutboxRelay } from './outbox-relay.service';
     JobHeartbeat,
     JobLeaseRepository,
     JobLogRepository,
+    JobMetrics,
     JobOutboxRepository,
     JobReader,
     JobRetention,

@@ -59,6 +59,13 @@ export class JobsRepository {
     return rows.map((row) => row.id);
   }
 
+  /** Jobs that wait or run by kind: the whole instance, not one workspace. */
+  async openCounts(): Promise<{ kind: string; status: JobStatus; count: number }[]> {
+    return this.client.query(
+      sql`SELECT kind, status, count(*)::int AS count FROM jobs WHERE status IN ('queued', 'running') GROUP BY kind, status`,
+    );
+  }
+
   /** An estimate from the jobs ahead, those that run, and how long the last twenty of the kind took. */
   async queuePosition(job: Pick<StoredJob, 'id' | 'kind'>): Promise<QueuePosition> {
     const rows = await this.client.query<{ ahead: number; running: number; seconds: number | null }>(

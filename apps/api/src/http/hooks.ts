@@ -2,6 +2,7 @@ import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fa
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
 import type { FastifyInstance } from 'fastify';
+import { HttpMetrics } from '../metrics/http-metrics.service';
 import { checkText, parseJsonBody } from './json-body';
 import { RequestGuard } from './request.guard';
 import { setCommonHeaders } from './response-headers';
@@ -21,9 +22,11 @@ const EXPOSED_HEADERS = [
 export function registerHooks(app: NestFastifyApplication, config: AppConfig, log: AppLog): void {
   const instance = app.getHttpAdapter().getInstance();
   const guard = app.get(RequestGuard);
+  const metrics = app.get(HttpMetrics, { strict: false });
   // The adapter's own hook runs first of all, before a preflight is answered.
   (app.getHttpAdapter() as unknown as FastifyAdapter).setOnRequestHook((request, reply, done) => {
     setCommonHeaders(request, reply);
+    metrics.begin();
     log.within(request.id, () => done());
   });
   if (config.http.corsOrigins.length > 0) {
@@ -44,6 +47,7 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   });
   instance.addHook('onResponse', (request, reply, done) => {
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+    metrics.end(request.method, route, reply.statusCode, reply.elapsedTime);
     log.log({
       msg: 'request',
       method: request.method,

@@ -1,0 +1,3 @@
+export { MetricsServer } from './metrics-server.service';
+export { PrometheusMetrics } from './prometheus-metrics.client';
+export { PrometheusModule } from './prometheus.module';

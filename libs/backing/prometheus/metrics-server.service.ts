@@ -1,0 +1,81 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { AppConfig } from '@kernel/config';
+import { AppError } from '@kernel/errors';
+import { PrometheusMetrics } from './prometheus-metrics.client';
+
+/** Milliseconds for a request to arrive. */
+const REQUEST_DEADLINE = 5_000;
+
+/**
+ * Answers GET /metrics, and nothing else, on METRICS_PORT of the API's host: a port of its own, so that what may reach the API need not reach
+ * these figures. Starts and stops with the application. Errors: `unavailable` when the port cannot be had.
+ */
+@Injectable()
+export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(MetricsServer.name);
+  private readonly server: Server;
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly metrics: PrometheusMetrics,
+  ) {
+    this.server = createServer(
+      { requestTimeout: REQUEST_DEADLINE, headersTimeout: REQUEST_DEADLINE, maxHeaderSize: 8_192 },
+      (request, response) => {
+        this.answer(request, response).catch((error: unknown) => this.fail(response, error));
+      },
+    );
+  }
+
+  /** The port that it really listens on; METRICS_PORT=0 lets the system choose. */
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { http, metrics } = this.config;
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', (error: NodeJS.ErrnoException) => {
+        const why = error.code === 'EADDRINUSE' ? 'another process listens there' : `the system says ${error.code}`;
+        const sentence = `Cannot listen on port ${metrics.port} of ${http.host} for metrics: ${why}. Set METRICS_PORT.`;
+        reject(new AppError('unavailable', sentence, { cause: error }));
+      });
+      this.server.listen(metrics.port, http.host, resolve);
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    if (!this.server.listening) return;
+    await new Promise<void>((resolve) => {
+      this.server.close(() => resolve());
+      this.server.closeAllConnections();
+    });
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path] = (request.url ?? '').split('?', 1);
+    if (path !== '/metrics') return end(response, 404, 'Only /metrics is here.\n');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      return end(response, 405, 'Only GET is allowed here.\n');
+    }
+    const text = await this.metrics.text();
+    response.setHeader('content-type', this.metrics.contentType);
+    end(response, 200, request.method === 'HEAD' ? '' : text);
+  }
+
+  private fail(response: ServerResponse, error: unknown): void {
+    this.logger.error(error instanceof Error ? error : new Error(String(error)));
+    if (response.headersSent) response.destroy();
+    else end(response, 500, 'The metrics could not be read.\n');
+  }
+}
+
+function end(response: ServerResponse, status: number, body: string): void {
+  if (!response.hasHeader('content-type')) response.setHeader('content-type', 'text/plain; charset=utf-8');
+  response.setHeader('cache-control', 'no-store');
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.writeHead(status).end(body);
+}
