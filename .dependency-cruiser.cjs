@@ -10,6 +10,7 @@ const DRIVERS = [
   { packages: ['node-llama-cpp'], home: '^libs/backing/llama-cpp/' },
   { packages: ['@node-rs/argon2', '@nestjs/jwt'], home: '^libs/features/auth/' },
   { packages: ['pino'], home: '^libs/kernel/log/' },
+  { packages: ['undici'], home: '^libs/backing/(egress|ollama)/' },
 ];
 /** HTTP, message transports and their frameworks. */
 const TRANSPORTS = ['fastify', '@fastify/.+', '@nestjs/platform-fastify', '@nestjs/swagger', '@nestjs/microservices'];

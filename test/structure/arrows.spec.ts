@@ -47,6 +47,7 @@ const BREACHES: Array<[rule: string, file: string, text: string]> = [
   ['driver-at-home-node-llama-cpp', 'apps/api/src/llama.ts', `export const llama = () => import('node-llama-cpp');`],
   ['driver-at-home-@node-rs/argon2', 'libs/backing/other/argon.ts', `import { hash } from '@node-rs/argon2'; export const argon = hash;`],
   ['driver-at-home-pino', 'apps/api/src/log.ts', `import { pino } from 'pino'; export const log = pino;`],
+  ['driver-at-home-undici', 'libs/features/notes/get.ts', `export const get = () => import('undici');`],
   ['no-test-code-in-production', 'libs/features/notes/kit.ts', `import { kit } from '../../../test/support/kit'; export const own = kit;`],
   ['everything-resolves', 'libs/features/notes/missing.ts', `import { gone } from './gone'; export const missing = gone;`],
 ];

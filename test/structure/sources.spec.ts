@@ -39,6 +39,18 @@ describe('the sources', () => {
     expect(holding(/process\.env/)).toEqual(['libs/kernel/config/parse-config.ts']);
   });
 
+  it('reach other machines through the egress client, the runtimes and the drivers only', () => {
+    const doors = ['libs/backing/egress/host-resolver.service.ts'];
+    expect(
+      holding(/(?<![.\w#]|async )fetch\(|globalThis\.fetch|\b(?:http|https|http2|tls|net)\.(?:request|get|connect|createConnection)\(/),
+    ).toEqual([]);
+    expect(holding(/from 'node:(?:dns|dns\/promises|https|http2|tls|dgram)'|(?:require|import)\('node:/)).toEqual(doors);
+    // Types, servers and the check of an address are no way out.
+    const named = holding(/import (?!type )[^;]*\b(?:request|get|connect|createConnection|Socket)\b[^;]*from 'node:(?:net|http)'/);
+    expect(named).toEqual([]);
+    expect(holding(/import (?!type )(?:\* as )?\w+ from 'node:(?:net|http)'/)).toEqual([]);
+  });
+
   it('need no forward reference and hold no unfinished mark', () => {
     expect(holding(/forwardRef|\bTODO\b|\bFIXME\b/)).toEqual([]);
   });

@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { EgressClient } from './egress.client';
+import { HostResolver } from './host-resolver.service';
+
+/** The way out to addresses that users name. */
+@Module({ providers: [EgressClient, HostResolver], exports: [EgressClient] })
+export class EgressModule {}

@@ -1,0 +1,3 @@
+export { EgressClient, type FetchedContent, type FetchLimits } from './egress.client';
+export { EgressModule } from './egress.module';
+export { HostResolver } from './host-resolver.service';
