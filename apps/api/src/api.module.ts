@@ -14,6 +14,7 @@ import { RequestGuard } from './http/request.guard';
 import { RouteTable } from './http/route-table';
 import { MetricsApiModule } from './metrics/metrics-api.module';
 import { ModelsApiModule } from './models/models-api.module';
+import { OpenAiApiModule } from './openai/openai-api.module';
 
 /** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
 @Module({
@@ -29,6 +30,7 @@ import { ModelsApiModule } from './models/models-api.module';
     JobsApiModule,
     DocumentsApiModule,
     ChatApiModule,
+    OpenAiApiModule,
   ],
   providers: [RequestGuard, RouteTable],
 })

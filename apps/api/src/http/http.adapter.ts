@@ -5,6 +5,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isOpenAi, openAiErrorOf, openAiHeaders } from './openai-error';
 import { knownError, problemHeaders, problemOf } from './problem';
 import { setCommonHeaders } from './response-headers';
 
@@ -25,10 +26,11 @@ export function httpAdapter(config: AppConfig): FastifyAdapter {
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       setCommonHeaders(request, reply);
       const known = knownError(error) ?? new AppError('invalid', 'The request is not valid.');
+      const openAi = isOpenAi(request);
       void reply
         .code(known.status)
-        .headers(problemHeaders(known))
-        .send(JSON.stringify(problemOf(known, request.id)));
+        .headers(openAi ? openAiHeaders(known) : problemHeaders(known))
+        .send(JSON.stringify(openAi ? openAiErrorOf(known) : problemOf(known, request.id)));
     },
     clientErrorHandler: answerUnreadable,
   });

@@ -1,9 +1,10 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isOpenAi, openAiErrorOf, openAiHeaders, openAiStatus } from './openai-error';
 import { knownError, problemHeaders, problemOf } from './problem';
 
-/** Turns every error of a request into a problem document. What is not ours becomes `internal`: its words and stack go to the log only. */
+/** Turns every error of a request into a problem document, or into OpenAI's form under `/v1`. What is not ours becomes `internal`: its words and stack go to the log only. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
@@ -21,9 +22,10 @@ export class ProblemFilter implements ExceptionFilter {
       reply.raw.destroy();
       return;
     }
+    const openAi = isOpenAi(request);
     void reply
-      .code(known.status)
-      .headers(problemHeaders(known))
-      .send(JSON.stringify(problemOf(known, request.id)));
+      .code(openAi ? openAiStatus(known) : known.status)
+      .headers(openAi ? openAiHeaders(known) : problemHeaders(known))
+      .send(JSON.stringify(openAi ? openAiErrorOf(known) : problemOf(known, request.id)));
   }
 }

@@ -1,0 +1,43 @@
+import { AppError, type ErrorCode } from '@kernel/errors';
+import type { FastifyRequest } from 'fastify';
+import { problemHeaders } from './problem';
+
+/** An error in the form that OpenAI's clients read; all four keys are always there. */
+export interface OpenAiError {
+  error: { message: string; type: string; param: string | null; code: string | null };
+}
+
+/** OpenAI's own word for an error where it has one; every other error carries the platform's code. */
+const WORDS: Partial<Record<ErrorCode, { type?: string; code: string | null }>> = {
+  invalid: { code: null },
+  unprocessable: { code: null },
+  unauthenticated: { type: 'authentication_error', code: 'invalid_api_key' },
+  forbidden: { type: 'permission_error', code: 'insufficient_permissions' },
+  not_found: { type: 'not_found_error', code: 'not_found' },
+  rate_limited: { type: 'rate_limit_error', code: 'rate_limit_exceeded' },
+  budget_exhausted: { type: 'insufficient_quota', code: 'insufficient_quota' },
+};
+
+/** Whether an address belongs to the OpenAI-compatible API: by the matched route, and by the address itself when nothing matched. */
+export function isOpenAi(request: Pick<FastifyRequest, 'url' | 'is404'> & { routeOptions?: { url?: string } }): boolean {
+  const path = request.is404 ? request.url : (request.routeOptions?.url ?? request.url);
+  return /^\/v1(?:[/?;]|$)/i.test(path);
+}
+
+export function openAiErrorOf(error: AppError): OpenAiError {
+  const field = error.errors?.[0]?.path;
+  const param = field === undefined || field === 'body' ? null : field;
+  const words = WORDS[error.code] ?? { code: error.code };
+  const code = error.code === 'not_found' && param === 'model' ? 'model_not_found' : words.code;
+  const type = words.type ?? (error.status >= 500 ? 'server_error' : 'invalid_request_error');
+  return { error: { message: error.message, type, param, code } };
+}
+
+/** OpenAI answers 400 to whatever is wrong with a value. */
+export function openAiStatus(error: AppError): number {
+  return error.status === 422 ? 400 : error.status;
+}
+
+export function openAiHeaders(error: AppError): Record<string, string> {
+  return { ...problemHeaders(error), 'content-type': 'application/json; charset=utf-8' };
+}

@@ -1,0 +1,80 @@
+import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Models } from '@features/models';
+import { AppError } from '@kernel/errors';
+import type { Principal } from '@kernel/identity';
+import type { EmbedAnswer, ModelCard } from '@kernel/models';
+import type { FastifyReply } from 'fastify';
+import { Access } from '../http/access.decorator';
+import { Answers, Problems } from '../http/answers.decorator';
+import { Caller } from '../http/caller.decorator';
+import { embeddingsBody, embeddingsSchema, type Embeddings, type EmbeddingsBody } from './embeddings.schema';
+import { ModelCalls } from './model-calls.service';
+import { ServedModels } from './served-models.service';
+
+/** Embeddings in OpenAI's form. */
+@ApiTags('openai')
+@Controller('v1/embeddings')
+export class EmbeddingsController {
+  constructor(
+    private readonly served: ServedModels,
+    private readonly models: Models,
+    private readonly calls: ModelCalls,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @Access('chat')
+  @ApiOperation({ summary: 'Embed one text or many.' })
+  @Answers(200, embeddingsSchema, 'One unit-length vector for each text, in order.')
+  @Problems('not_found', 'unavailable', 'timeout')
+  async create(
+    @Body({ schema: embeddingsBody }) body: EmbeddingsBody,
+    @Caller() principal: Principal,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.calls.run(reply, principal, async (watch, account) => {
+      const card = await this.served.resolve(body.model, 'embedding');
+      checkDimensions(body, card);
+      const request = {
+        model: card.id,
+        texts: [body.input].flat(),
+        input: body.input_type ?? ('document' as const),
+        signal: watch.signal,
+        onTokens: () => watch.begun(),
+      };
+      const answer = await this.models.embed(request, account).catch((error: unknown) => {
+        throw inWordsOfTheRequest(error, body);
+      });
+      await reply.send(view(answer, card, body.encoding_format === 'base64'));
+    });
+  }
+}
+
+function checkDimensions({ dimensions }: EmbeddingsBody, card: ModelCard): void {
+  const own = card.embedding?.dimensions;
+  if (typeof dimensions !== 'number' || dimensions === own) return;
+  throw AppError.field('invalid', 'dimensions', `${card.id} has ${own} dimensions and no others.`);
+}
+
+function view({ vectors, inputTokens }: EmbedAnswer, card: ModelCard, base64: boolean): Embeddings {
+  return {
+    object: 'list',
+    data: vectors.map((vector, index) => ({ object: 'embedding', index, embedding: base64 ? base64Of(vector) : Array.from(vector) })),
+    model: card.id,
+    usage: { prompt_tokens: inputTokens, total_tokens: inputTokens },
+  };
+}
+
+function base64Of(vector: Float32Array): string {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+}
+
+/** The runtime calls the inputs texts. */
+function inWordsOfTheRequest(error: unknown, { input }: EmbeddingsBody): unknown {
+  const index = error instanceof AppError ? /^texts\[(\d+)\]$/.exec(error.errors?.[0]?.path ?? '')?.[1] : undefined;
+  if (!(error instanceof AppError) || index === undefined) return error;
+  const path = typeof input === 'string' ? 'input' : `input[${index}]`;
+  const message = error.errors?.[0]?.message ?? error.message;
+  return new AppError(error.code, `${path}: ${message}.`, { errors: [{ path, message }], cause: error });
+}
