@@ -1,5 +1,7 @@
 import { sql } from '@backing/postgres';
-import { Models, UsageRepository, type UsageAccount } from '@features/models';
+import { PrometheusMetrics } from '@backing/prometheus';
+import { Models, type UsageAccount } from '@features/models';
+import { Budgets, BudgetsRepository, ModelAccounts, ModelMeter, UsageRepository } from '@features/usage';
 import { AppError } from '@kernel/errors';
 import { ModelRuntime, type ChatChunk, type ChatRequest, type EmbedAnswer, type EmbedRequest, type ModelCard } from '@kernel/models';
 import { v7 } from 'uuid';
@@ -86,7 +88,12 @@ describeDatabases('models and their usage', (kind) => {
   beforeEach(() => database.client.query(sql`DELETE FROM usage`));
   afterAll(() => database.close());
 
-  const over = (...all: ModelRuntime[]) => new Models({ all }, new UsageRepository(database.client), modelSettings());
+  const over = (...all: ModelRuntime[]) => {
+    const metrics = new PrometheusMetrics();
+    const budgets = new Budgets(new BudgetsRepository(database.client), metrics);
+    const accounts = new ModelAccounts(new UsageRepository(database.client), budgets, new ModelMeter(metrics));
+    return new Models({ all }, accounts, modelSettings());
+  };
   const rows = () => database.client.query<UsageRow>(sql`SELECT * FROM usage ORDER BY id`);
   const request = (changes: Partial<ChatRequest> = {}): ChatRequest => ({
     model: CHAT,

@@ -1,4 +1,6 @@
-import { Models, type UsageRepository } from '@features/models';
+import { PrometheusMetrics } from '@backing/prometheus';
+import { Models } from '@features/models';
+import { Budgets, ModelAccounts, ModelMeter, type BudgetsRepository, type UsageRepository } from '@features/usage';
 import {
   ModelRuntime,
   type ChatChunk,
@@ -78,5 +80,8 @@ export function chatCard(given: Partial<ModelCard> = {}): ModelCard {
 /** The real routing over that runtime; usage goes nowhere. */
 export function modelsOver(runtime: ModelRuntime): Models {
   const usage = { add: async () => undefined } as unknown as UsageRepository;
-  return new Models({ all: [runtime] }, usage, { models: { chat: 'scripted', embedding: 'scripted' } } as AppConfig);
+  const metrics = new PrometheusMetrics();
+  const budgets = new Budgets({ states: async () => new Map() } as unknown as BudgetsRepository, metrics);
+  const accounts = new ModelAccounts(usage, budgets, new ModelMeter(metrics));
+  return new Models({ all: [runtime] }, accounts, { models: { chat: 'scripted', embedding: 'scripted' } } as AppConfig);
 }

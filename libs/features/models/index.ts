@@ -2,4 +2,4 @@ export { ModelRuntimes } from './model-runtimes';
 export { ModelsModule } from './models.module';
 export { Models, type ModelStatus } from './models.service';
 export { strongerModel, type StrongerModel } from './stronger-model';
-export { UsageRepository, type UsageAccount, type UsageEntry } from './usage.repository';
+export { ModelAccounts, UsageRepository, type UsageAccount, type UsageEntry } from '@features/usage';

@@ -1,20 +1,21 @@
 import { Module } from '@nestjs/common';
 import { LlamaCppModule, LlamaCppRuntime } from '@backing/llama-cpp';
-import { PostgresModule } from '@backing/postgres';
+import { PrometheusModule } from '@backing/prometheus';
+import { UsageModule } from '@features/usage';
+import { ModelGauges } from './model-gauges.service';
 import { ModelRuntimes } from './model-runtimes';
 import { Models } from './models.service';
-import { UsageRepository } from './usage.repository';
 
 /** Models: routing to runtimes and accounting of their use. */
 @Module({
-  imports: [LlamaCppModule, PostgresModule],
+  imports: [LlamaCppModule, PrometheusModule, UsageModule],
   providers: [
     {
       provide: ModelRuntimes,
       inject: [LlamaCppRuntime],
       useFactory: (builtIn: LlamaCppRuntime): ModelRuntimes => ({ all: [builtIn] }),
     },
-    UsageRepository,
+    ModelGauges,
     Models,
   ],
   exports: [Models],

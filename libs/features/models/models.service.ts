@@ -1,4 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { ModelAccounts, type UsageAccount } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type {
@@ -12,12 +13,13 @@ import type {
   ModelCard,
   ModelKind,
   ModelRuntime,
-  SamplingRequest,
 } from '@kernel/models';
 import type { Page, PageQuery } from '@kernel/paging';
 import { fetchCommandOf } from './fetch-command';
 import { ModelRuntimes } from './model-runtimes';
-import { UsageRepository, type UsageAccount, type UsageEntry } from './usage.repository';
+
+/** Tokens that a model sets before a text by itself. */
+const AROUND_PROMPT = 4;
 
 interface Offer {
   card: ModelCard;
@@ -28,16 +30,14 @@ interface Offer {
 export type ModelStatus = ModelCard & ModelActivity;
 
 /**
- * Every model call of the platform: finds the runtime that serves a model, and writes one usage row for each call, also for one that was aborted.
- * Errors: `not_found` (no such model), `unavailable` (not on this machine, with the command), and the runtime's own.
+ * Every model call of the platform: finds the runtime that serves a model, and accounts for its use whatever the end.
+ * Errors: `not_found` (no such model), `unavailable` (not on this machine, with the command), `budget_exhausted`, and the runtime's own.
  */
 @Injectable()
 export class Models {
-  private readonly logger = new Logger(Models.name);
-
   constructor(
     private readonly runtimes: ModelRuntimes,
-    private readonly usage: UsageRepository,
+    private readonly accounts: ModelAccounts,
     private readonly config: AppConfig,
   ) {}
 
@@ -81,61 +81,31 @@ export class Models {
   }
 
   async *chat(request: ChatRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
-    const { runtime } = await this.offer(request.model);
-    yield* this.accounted(request, account, (metered) => runtime.chat({ ...request, ...metered }));
+    const { card, runtime } = await this.offer(request.model);
+    const promptTokens = async (): Promise<number> => {
+      const { turns, tools = [], signal } = request;
+      const [described = 0] = tools.length === 0 ? [] : await runtime.countTokens(card.id, [JSON.stringify(tools)], signal);
+      return described + (await runtime.countPromptTokens(card.id, turns, signal));
+    };
+    yield* this.accounts.generation({ card, request, promptTokens, open: (metered) => runtime.chat({ ...request, ...metered }) }, account);
   }
 
   /** Continues a text without a chat template. */
   async *complete(request: CompletionRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
-    const { runtime } = await this.offer(request.model);
-    yield* this.accounted(request, account, (metered) => runtime.complete({ ...request, ...metered }));
-  }
-
-  /** One usage row, whatever the end. */
-  private async *accounted(
-    request: SamplingRequest,
-    account: UsageAccount,
-    open: (metered: Pick<SamplingRequest, 'onTokens'>) => AsyncIterable<ChatChunk>,
-  ): AsyncGenerator<ChatChunk, void> {
-    const used = { inputTokens: 0, outputTokens: 0, seconds: 0 };
-    const started = performance.now();
-    let ended = false;
-    const onTokens = (inputTokens: number, outputTokens: number): void => {
-      Object.assign(used, { inputTokens, outputTokens });
-      request.onTokens?.(inputTokens, outputTokens);
+    const { card, runtime } = await this.offer(request.model);
+    const promptTokens = async (): Promise<number> => {
+      const [tokens = 0] = await runtime.countTokens(card.id, [request.prompt], request.signal);
+      return tokens + AROUND_PROMPT;
     };
-    try {
-      for await (const chunk of open({ onTokens })) {
-        if (chunk.type === 'end') {
-          ended = true;
-          Object.assign(used, { inputTokens: chunk.inputTokens, outputTokens: chunk.outputTokens, seconds: chunk.seconds });
-          await this.record(account, { operation: 'chat', model: request.model, ...used });
-        }
-        yield chunk;
-      }
-    } finally {
-      if (!ended) await this.recordAborted(account, { operation: 'chat', model: request.model, ...used }, started);
-    }
+    yield* this.accounts.generation(
+      { card, request, promptTokens, open: (metered) => runtime.complete({ ...request, ...metered }) },
+      account,
+    );
   }
 
   async embed(request: EmbedRequest, account: UsageAccount): Promise<EmbedAnswer> {
-    const { runtime } = await this.offer(request.model);
-    const started = performance.now();
-    let inputTokens = 0;
-    const onTokens = (tokens: number): void => {
-      inputTokens = tokens;
-      request.onTokens?.(tokens);
-    };
-    const entry = { operation: 'embed', model: request.model, outputTokens: 0 } as const;
-    let answer: EmbedAnswer;
-    try {
-      answer = await runtime.embed({ ...request, onTokens });
-    } catch (error) {
-      await this.recordAborted(account, { ...entry, inputTokens, seconds: 0 }, started);
-      throw error;
-    }
-    await this.record(account, { ...entry, inputTokens: answer.inputTokens, seconds: answer.seconds });
-    return answer;
+    const { card, runtime } = await this.offer(request.model);
+    return this.accounts.embedding({ card, runtime, request }, account);
   }
 
   async countTokens(model: string, texts: string[], signal: AbortSignal): Promise<number[]> {
@@ -161,21 +131,5 @@ export class Models {
       }
     }
     return offers;
-  }
-
-  /** A call that never reached the model has used nothing. */
-  private async recordAborted(account: UsageAccount, entry: UsageEntry, started: number): Promise<void> {
-    if (entry.inputTokens > 0) await this.record(account, { ...entry, seconds: (performance.now() - started) / 1000 });
-  }
-
-  /** An answer is never lost because its account could not be written. */
-  private async record(account: UsageAccount, entry: UsageEntry): Promise<void> {
-    try {
-      await this.usage.add(account, entry);
-    } catch (error) {
-      const { operation, model, inputTokens, outputTokens } = entry;
-      const lost = `${operation} ${model}, job ${account.jobId ?? 'none'}, ${inputTokens} + ${outputTokens} tokens`;
-      this.logger.error(`A usage row could not be written (${lost}): ${(error as Error).message}`);
-    }
   }
 }

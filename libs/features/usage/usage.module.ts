@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { PostgresModule } from '@backing/postgres';
+import { PrometheusModule } from '@backing/prometheus';
+import { BudgetsRepository } from './budgets.repository';
+import { Budgets } from './budgets.service';
+import { ModelAccounts } from './model-accounts.service';
+import { ModelMeter } from './model-meter.service';
+import { UsageRepository } from './usage.repository';
+
+/** What model calls use: rows, budgets and figures. */
+@Module({
+  imports: [PostgresModule, PrometheusModule],
+  providers: [Budgets, BudgetsRepository, ModelAccounts, ModelMeter, UsageRepository],
+  exports: [Budgets, ModelAccounts, UsageRepository],
+})
+export class UsageModule {}
