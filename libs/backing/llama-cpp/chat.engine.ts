@@ -1,7 +1,13 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppError } from '@kernel/errors';
-import type { ChatChunk, ChatRequest, ChatTurn, CompletionRequest, SamplingRequest } from '@kernel/models';
-import { ActivityMeter } from './activity.meter';
+import {
+  ActivityMeter,
+  type ChatChunk,
+  type ChatRequest,
+  type ChatTurn,
+  type CompletionRequest,
+  type SamplingRequest,
+} from '@kernel/models';
 import { ChatAnswer, type AnswerLimits } from './chat.answer';
 import type { ChatModel } from './chat.model';
 import type { ModelSlot } from './model.slot';

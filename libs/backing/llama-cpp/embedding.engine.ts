@@ -1,7 +1,6 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppError } from '@kernel/errors';
-import type { EmbedAnswer, EmbedRequest } from '@kernel/models';
-import { ActivityMeter } from './activity.meter';
+import { ActivityMeter, type EmbedAnswer, type EmbedRequest } from '@kernel/models';
 import { within } from './deadline';
 import type { EmbeddingModel } from './embedding.model';
 import type { ModelSlot } from './model.slot';

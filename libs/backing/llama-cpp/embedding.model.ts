@@ -1,9 +1,9 @@
 import type { LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppError } from '@kernel/errors';
+import { normaliseWordPiece } from '@kernel/models';
 import type { EmbeddingEntry } from './catalogue';
 import type { LlamaCppClient } from './llama-cpp.client';
 import { Breather, slices } from './text.slices';
-import { normaliseWordPiece } from './wordpiece.text';
 
 /** [CLS] and [SEP]. */
 const SPECIAL_TOKENS = 2;

@@ -1,3 +1,5 @@
+export { ActivityMeter } from './activity.meter';
+export { assertAnswerSchema } from './answer-schema';
 export {
   ModelRuntime,
   type AnswerFormat,
@@ -17,3 +19,4 @@ export {
   type ToolChoice,
   type ToolDefinition,
 } from './model-runtime';
+export { normaliseWordPiece } from './wordpiece.text';

@@ -1,4 +1,4 @@
-import type { ModelActivity } from '@kernel/models';
+import type { ModelActivity } from './model-runtime';
 
 /** Milliseconds that count as recent. */
 const RECENT = 60_000;
