@@ -1,0 +1,5 @@
+export { hasName, nameOf, slugOf } from './model.names';
+export { OllamaClient } from './ollama.client';
+export { OllamaHealth } from './ollama.health';
+export { OllamaModule } from './ollama.module';
+export { OllamaRuntime } from './ollama.runtime';

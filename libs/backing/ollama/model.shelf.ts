@@ -1,0 +1,142 @@
+import type { ModelCard } from '@kernel/models';
+import type { OllamaClient } from './ollama.client';
+import { OllamaModel, type KnownModel, type ShownModel, type TaggedModel } from './ollama.model';
+import { slugOf } from './model.names';
+import { ByteCounter } from './tokens/byte.counter';
+import type { TokenCounter } from './tokens/token.counter';
+import { counterOf, isUncased } from './tokens/vocabulary';
+
+/** Milliseconds for which a look at the server counts as the truth. */
+const FRESH = 2_000;
+/** Seconds of a look; a list of models never waits longer. */
+const LOOK = 1.5;
+const VOCABULARY = 30;
+/** Descriptions are asked for side by side, so many at a time. */
+const AT_ONCE = 8;
+
+export interface Reading {
+  counter: TokenCounter;
+  /** Its texts are lower-cased and lose their accents, which Ollama leaves undone. */
+  uncased: boolean;
+}
+
+/**
+ * The models on the server, asked for at most every 2 s; a model's description is kept until its digest changes. While the server does not answer, the
+ * models seen last are listed as `unknown`. Never rejects.
+ */
+export class ModelShelf {
+  private models = new Map<string, OllamaModel>();
+  private loaded = new Set<string>();
+  private readonly described = new Map<string, OllamaModel>();
+  private readonly readings = new Map<string, Promise<Reading>>();
+  private looking?: Promise<void>;
+  private lookedAt = -Infinity;
+  private answered = false;
+
+  constructor(
+    private readonly client: OllamaClient,
+    private readonly known: readonly KnownModel[],
+  ) {}
+
+  async cards(): Promise<ModelCard[]> {
+    await this.look();
+    const state = this.answered ? 'ready' : 'unknown';
+    return [...this.models.values()].map((model) => ({ ...model.card, state, loaded: this.answered && this.loaded.has(model.name) }));
+  }
+
+  /** Whether the server answered the last look. */
+  async reachable(): Promise<boolean> {
+    await this.look();
+    return this.answered;
+  }
+
+  async find(slug: string): Promise<OllamaModel | undefined> {
+    await this.look();
+    return this.models.get(slug);
+  }
+
+  isLoaded(model: OllamaModel): boolean {
+    return this.loaded.has(model.name);
+  }
+
+  /** The next question asks the server again. */
+  forget(): void {
+    this.lookedAt = -Infinity;
+  }
+
+  /** How the model reads text, by the vocabulary that the server shows; once for each model. */
+  reading(model: OllamaModel): Promise<Reading> {
+    const known = this.readings.get(model.tag.digest);
+    if (known !== undefined) return known;
+    const made = this.read(model).catch(() => {
+      this.readings.delete(model.tag.digest);
+      return { counter: new ByteCounter(), uncased: false };
+    });
+    this.readings.set(model.tag.digest, made);
+    return made;
+  }
+
+  private async read({ name }: OllamaModel): Promise<Reading> {
+    const { model_info: info = {} } = await this.show(name, VOCABULARY, true);
+    return { counter: counterOf(info), uncased: isUncased(info) };
+  }
+
+  private look(): Promise<void> {
+    if (performance.now() - this.lookedAt < FRESH) return Promise.resolve();
+    this.looking ??= this.ask().finally(() => {
+      this.looking = undefined;
+      this.lookedAt = performance.now();
+    });
+    return this.looking;
+  }
+
+  private async ask(): Promise<void> {
+    try {
+      const [{ models: tags = [] }, { models: running = [] }] = await Promise.all([this.listed('tags'), this.listed('ps')]);
+      await this.describe(tags);
+      this.models = new Map();
+      for (const tag of tags) {
+        const model = this.described.get(keyOf(tag));
+        // The first name of a slug that the server lists serves it.
+        if (model !== undefined && !this.models.has(model.card.id)) this.models.set(model.card.id, model);
+      }
+      this.loaded = new Set(running.map(({ name }) => name));
+      this.answered = true;
+    } catch {
+      this.answered = false;
+    }
+  }
+
+  private async describe(tags: TaggedModel[]): Promise<void> {
+    const unknown = tags.filter((tag) => !this.described.has(keyOf(tag)));
+    const worker = async (): Promise<void> => {
+      for (let tag = unknown.pop(); tag !== undefined; tag = unknown.pop()) {
+        const slug = slugOf(tag.name);
+        const shown = await this.show(tag.name, LOOK, false).catch(() => undefined);
+        // One that vanished meanwhile, or cannot be described, is not offered.
+        if (shown === undefined) continue;
+        this.described.set(
+          keyOf(tag),
+          new OllamaModel(
+            tag,
+            shown,
+            this.known.find((entry) => entry.slug === slug),
+          ),
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  }
+
+  private listed(path: 'tags' | 'ps'): Promise<{ models?: TaggedModel[] }> {
+    return this.client.json({ path, method: 'GET', name: '', signal: new AbortController().signal, seconds: LOOK });
+  }
+
+  private show(name: string, seconds: number, verbose: boolean): Promise<ShownModel> {
+    return this.client.json({ path: 'show', body: { model: name, verbose }, name, signal: new AbortController().signal, seconds });
+  }
+}
+
+function keyOf(tag: TaggedModel): string {
+  return `${tag.name} ${tag.digest}`;
+}

@@ -1,0 +1,28 @@
+import { CATALOGUE } from '@backing/llama-cpp';
+import { OllamaClient, OllamaRuntime } from '@backing/ollama';
+import type { AppConfig } from '@kernel/config';
+
+/** The built-in models as the test server has them. */
+export const OLLAMA_CHAT = 'smollm2:135m-instruct-q4_1';
+export const OLLAMA_EMBEDDING = 'all-minilm:l6-v2';
+
+const url = process.env.TEST_OLLAMA_URL;
+
+/** Runs a suite with the real Ollama at TEST_OLLAMA_URL. Without it the suite is shown as skipped; with REQUIRE_SERVICES=1 it fails. */
+export function describeOllama(name: string, suite: (url: string) => void): void {
+  if (url !== undefined) describe(name, () => suite(url));
+  else if (process.env.REQUIRE_SERVICES === '1') it(`${name}: TEST_OLLAMA_URL is not set`, () => expect(url).toBeDefined());
+  else describe.skip(`${name}: no server at TEST_OLLAMA_URL`, () => suite(''));
+}
+
+export interface OllamaRig {
+  client: OllamaClient;
+  runtime: OllamaRuntime;
+}
+
+/** The runtime as the application makes it; end the client with `onApplicationShutdown`. */
+export function openOllama(address: string, limits: Partial<AppConfig['models']> = {}): OllamaRig {
+  const client = new OllamaClient({ ollama: { url: address } } as AppConfig);
+  const runtime = new OllamaRuntime(client, CATALOGUE, { coldSeconds: 60, firstTokenSeconds: 60, idleSeconds: 60, ...limits });
+  return { client, runtime };
+}
