@@ -50,9 +50,9 @@ export class DocumentIntake {
   ) {}
 
   /** Stores an original while it is inspected; what is refused leaves nothing. */
-  async receive(content: Readable | Buffer, maxBytes: number): Promise<ReceivedContent> {
+  async receive(content: Readable | Buffer, maxBytes: number, name = ''): Promise<ReceivedContent> {
     const documentId = v7();
-    const inspector = new ContentInspector();
+    const inspector = new ContentInspector(name);
     let mediaType: MediaType | undefined;
     async function* inspected(): AsyncGenerator<Buffer> {
       for await (const chunk of Buffer.isBuffer(content) ? [content] : content) {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { BlobsModule, FileBlobs } from '@backing/blobs';
+import { ParsersModule } from '@backing/parsers';
 import { PostgresBlobs, PostgresModule } from '@backing/postgres';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '@features/models';
@@ -20,7 +21,7 @@ import { IngestHandler } from './ingest.handler';
 
 /** Documents: taking them in, reading them in the background, showing and deleting them. */
 @Module({
-  imports: [BlobsModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
+  imports: [BlobsModule, ParsersModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
   providers: [
     {
       provide: Blobs,

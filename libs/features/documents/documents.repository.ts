@@ -98,10 +98,11 @@ export class DocumentsRepository {
     connection: Queryable,
     id: string,
     version: number,
-    result: { chunks: number; lexemes: number; language: string | null },
+    result: { chunks: number; lexemes: number; language: string | null; pages: number | null },
   ): Promise<void> {
     await connection.query(
       sql`UPDATE documents SET status = 'ready', visible_version = version, chunks = ${result.chunks}, lexemes = ${result.lexemes}, language = ${result.language},
+            pages = ${result.pages},
             error = NULL, updated_at = now() WHERE id = ${id} AND version = ${version} AND ${OPEN}`,
     );
   }

@@ -1,16 +1,18 @@
 import { Injectable } from '@nestjs/common';
+import { DocumentParser, type PageSpan, type ParsedDocument } from '@backing/parsers';
 import { Models } from '@features/models';
 import { Collections, detectLanguage, type Collection, type NewPoint } from '@features/vectors';
 import { Blobs } from '@kernel/blobs';
+import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import type { EmbeddingSpace } from '@kernel/vectors';
 import { v5 } from 'uuid';
 import { originalKey, textKey } from './blob-keys';
 import type { StoredDocument } from './document';
 import { Chunker, type Chunk, type TokenCount } from './text/chunker';
-import { decode } from './text/decode';
 import { outline } from './text/outline';
 import { overview, type Overview } from './text/overview';
+import { paged } from './text/paged';
 
 const CHUNK_TOKENS = 200;
 const OVERLAP_TOKENS = 30;
@@ -28,6 +30,8 @@ export interface IngestPlan {
   model: ModelCard;
   space: EmbeddingSpace;
   language: string | null;
+  /** Null where the kind of document has none. */
+  pages: number | null;
   points: PlannedPoint[];
 }
 
@@ -38,19 +42,29 @@ export class IngestPlanner {
     private readonly blobs: Blobs,
     private readonly models: Models,
     private readonly collections: Collections,
+    private readonly parser: DocumentParser,
   ) {}
 
   async plan(document: StoredDocument, signal: AbortSignal): Promise<IngestPlan> {
     const collection = await this.collections.get(document.collectionId);
     const model = await this.models.resolve('embedding', collection.space?.model ?? undefined);
     const space = await this.collections.spaceFor(collection, model);
-    const text = await decode(await this.blobs.get(originalKey(document.id, document.contentVersion)));
-    await this.blobs.put(textKey(document.id, document.version), Buffer.from(text, 'utf8'));
-    const language = languageOf(collection, text);
+    const parsed = await this.parsed(document, signal);
+    await this.blobs.put(textKey(document.id, document.version), Buffer.from(parsed.text, 'utf8'));
+    const language = languageOf(collection, parsed.text);
     const count: TokenCount = (texts) => this.models.countTokens(model.id, texts, signal);
     const [prefix = 0] = await count([model.embedding?.documentPrefix ?? '']);
     const most = (model.embedding?.maxInputTokens ?? CHUNK_TOKENS + HEADING_TOKENS) - prefix;
-    return { model, space, language, points: await planned(document, text, language, most, count) };
+    const points = await planned(document, parsed, language, most, count);
+    return { model, space, language, pages: parsed.pages?.length ?? null, points };
+  }
+
+  private async parsed(document: StoredDocument, signal: AbortSignal): Promise<ParsedDocument> {
+    const bytes = await this.blobs.get(originalKey(document.id, document.contentVersion));
+    const { mediaType, name } = document;
+    const parsed = await this.parser.parse({ bytes, mediaType, name }, signal);
+    if (!/[^\s\p{Cf}\ufffd]/u.test(parsed.text)) throw new AppError('unprocessable', 'The document is empty: no text is in it.');
+    return parsed;
   }
 }
 
@@ -60,21 +74,25 @@ function languageOf(collection: Collection, text: string): string | null {
 
 async function planned(
   document: StoredDocument,
-  text: string,
+  { text, title, pages, markdown, columns }: ParsedDocument,
   language: string | null,
   most: number,
   count: TokenCount,
 ): Promise<PlannedPoint[]> {
-  const read = await outline(text, document.mediaType === 'text/markdown');
+  const flat = await outline(text, markdown);
+  const read = pages === null ? flat : paged(flat, pages);
+  const [whole] = read.sections;
+  // The header stands over every row, also over a part of one that had to be split.
+  if (whole !== undefined && columns !== null) whole.path = [columns.join(' | ')];
   const limits = { size: Math.min(CHUNK_TOKENS, most - HEADING_TOKENS), overlap: OVERLAP_TOKENS, most };
   const chunks = await new Chunker(text, read, limits, count).chunks();
-  const whole = await overview(text, { outline: read, chunks }, document.name, most, count);
+  const all = await overview(text, { outline: read, chunks }, title ?? document.name, most, count);
   const id = (name: string): string => v5(`${document.version}/${name}`, document.id);
   return [
-    { input: whole.input, point: { ...overviewPoint(text, whole), id: id('overview'), language } },
+    { input: all.input, point: { ...overviewPoint(text, all), id: id('overview'), language } },
     ...chunks.map((chunk, ordinal) => ({
       input: chunk.input,
-      point: { ...chunkPoint(chunk), id: id(String(ordinal)), ordinal, language },
+      point: { ...chunkPoint(chunk, pages), id: id(String(ordinal)), ordinal, language },
     })),
   ];
 }
@@ -85,6 +103,12 @@ function overviewPoint(text: string, { end, outline: heading, tokens }: Overview
   return { kind: 'overview', ordinal: 0, page: null, start: 0, end, heading, text: text.slice(0, end), tokens };
 }
 
-function chunkPoint({ start, end, path, text, tokens }: Chunk): Omit<OwnPart, 'ordinal'> {
-  return { kind: 'chunk', page: null, start, end, heading: path.length === 0 ? null : path.join(' › '), text, tokens };
+function chunkPoint({ start, end, path, text, tokens }: Chunk, pages: PageSpan[] | null): Omit<OwnPart, 'ordinal'> {
+  const heading = path.length === 0 ? null : path.join(' › ');
+  return { kind: 'chunk', page: pageAt(pages, start), start, end, heading, text, tokens };
+}
+
+/** The page on which this offset lies. */
+function pageAt(pages: PageSpan[] | null, offset: number): number | null {
+  return pages?.findLast((page) => page.start <= offset && page.end > page.start)?.number ?? null;
 }

@@ -21,6 +21,8 @@ type Progressed = z.infer<typeof progressed>;
 /** What is known of a text once it is read. */
 export interface IngestedText {
   language: string | null;
+  /** Null where the kind of document has none. */
+  pages: number | null;
 }
 
 interface Ingest {
@@ -52,17 +54,17 @@ export class IngestWriter {
     const from = await this.resumed(ingest);
     if (from.published < from.recorded) await this.publish(ingest, from.published, from.recorded);
     for (let at = from.recorded; at < plan.points.length; at += BATCH) await this.batch(ingest, at);
-    return { language: plan.language };
+    return { language: plan.language, pages: plan.pages };
   }
 
   /** Makes the version visible; what it counts is what the ledger holds. */
   async show(
     connection: Queryable,
     { document_id: id, version }: IngestDocument,
-    { language }: IngestedText,
+    { language, pages }: IngestedText,
   ): Promise<{ document_id: string; chunks: number }> {
     const { chunks, lexemes } = await this.points.totals(connection, id, version);
-    await this.repository.finish(connection, id, version, { chunks, lexemes, language });
+    await this.repository.finish(connection, id, version, { chunks, lexemes, language, pages });
     return { document_id: id, chunks };
   }
 

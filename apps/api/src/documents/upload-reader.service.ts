@@ -62,7 +62,7 @@ export class UploadReader {
       if (part.type === 'file') {
         if (part.fieldname !== 'file') throw AppError.field('invalid', part.fieldname, 'is not a known field.');
         found.name = nameOf(part.filename);
-        found.content = await this.intake.receive(part.file, this.config.http.uploadBytes);
+        found.content = await this.intake.receive(part.file, this.config.http.uploadBytes, part.filename);
       } else {
         if (part.valueTruncated || part.fieldnameTruncated)
           throw AppError.field('too_large', part.fieldname, `is longer than ${LIMITS.fieldSize} bytes.`);

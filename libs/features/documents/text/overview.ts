@@ -25,7 +25,10 @@ export async function overview(
   most: number,
   count: TokenCount,
 ): Promise<Overview> {
-  const titles = sections.slice(1, MOST_HEADINGS + 1).map((section) => section.path.at(-1) ?? '');
+  const titles = sections
+    .slice(1)
+    .flatMap((section) => section.path.slice(-1))
+    .slice(0, MOST_HEADINGS);
   const lines = titles.length === 0 ? [name] : titles;
   const end = (await openingEnd(text, units.slice(0, OPENING_TOKENS), count)) ?? chunks[0]?.end ?? 0;
   const opening = text.slice(0, end).trim();
