@@ -4,6 +4,8 @@ import { ERROR_STATUS, RETRYABLE_CODES, type ErrorCode } from './error-code';
 export interface FieldError {
   path: string;
   message: string;
+  /** OpenAI's word for the fault, on `/v1` only. */
+  code?: string;
 }
 
 export interface AppErrorOptions {

@@ -25,10 +25,11 @@ export function isOpenAi(request: Pick<FastifyRequest, 'url' | 'is404'> & { rout
 }
 
 export function openAiErrorOf(error: AppError): OpenAiError {
-  const field = error.errors?.[0]?.path;
+  const [fault] = error.errors ?? [];
+  const field = fault?.path;
   const param = field === undefined || field === 'body' ? null : field;
   const words = WORDS[error.code] ?? { code: error.code };
-  const code = error.code === 'not_found' && param === 'model' ? 'model_not_found' : words.code;
+  const code = error.code === 'not_found' && param === 'model' ? 'model_not_found' : (fault?.code ?? words.code);
   const type = words.type ?? (error.status >= 500 ? 'server_error' : 'invalid_request_error');
   return { error: { message: error.message, type, param, code } };
 }

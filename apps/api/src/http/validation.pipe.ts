@@ -30,8 +30,9 @@ function invalid(errors: FieldError[]): AppError {
 /** A zod issue; a strict object reports all its unknown keys in one, which becomes one error for each. */
 function fieldErrors(issue: Issue): FieldError[] {
   const path = pathOf(issue);
-  const { keys } = issue as { keys?: unknown };
-  if (!Array.isArray(keys)) return [{ path: path || 'body', message: issue.message }];
+  const { keys, params } = issue as { keys?: unknown; params?: { code?: string } };
+  if (!Array.isArray(keys))
+    return [{ path: path || 'body', message: issue.message, ...(params?.code === undefined ? {} : { code: params.code }) }];
   return keys.map((key) => ({ path: path === '' ? String(key) : `${path}.${String(key)}`, message: 'is not a known field.' }));
 }
 

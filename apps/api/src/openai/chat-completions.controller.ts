@@ -8,7 +8,7 @@ import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { AnswerStream } from './answer-stream.service';
 import { ChatAnswers } from './chat-answers.service';
-import { ChatCompletionView } from './chat-completion';
+import { ChatCompletionView } from './chat-completion-view';
 import { chatCompletionBody, chatCompletionSchema, type ChatCompletionBody } from './chat-completions.schema';
 import { ModelCalls } from './model-calls.service';
 import { ServedModels } from './served-models.service';
@@ -37,7 +37,7 @@ export class ChatCompletionsController {
     @Caller() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.calls.run(reply, principal, async (watch, account) => {
+    await this.calls.run({ reply, principal, input: 'messages' }, async (watch, account) => {
       const card = await this.models.resolve(body.model, 'chat');
       const parts = await this.answers.open({ body, card, account, watch });
       const view = new ChatCompletionView(card, `${this.config.http.publicUrl}/api/v1/documents`);

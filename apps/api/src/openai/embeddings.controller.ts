@@ -33,7 +33,7 @@ export class EmbeddingsController {
     @Caller() principal: Principal,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.calls.run(reply, principal, async (watch, account) => {
+    await this.calls.run({ reply, principal, input: 'input' }, async (watch, account) => {
       const card = await this.served.resolve(body.model, 'embedding');
       checkDimensions(body, card);
       const request = {
@@ -43,9 +43,7 @@ export class EmbeddingsController {
         signal: watch.signal,
         onTokens: () => watch.begun(),
       };
-      const answer = await this.models.embed(request, account).catch((error: unknown) => {
-        throw inWordsOfTheRequest(error, body);
-      });
+      const answer = await this.models.embed(request, account);
       await reply.send(view(answer, card, body.encoding_format === 'base64'));
     });
   }
@@ -68,13 +66,4 @@ function view({ vectors, inputTokens }: EmbedAnswer, card: ModelCard, base64: bo
 
 function base64Of(vector: Float32Array): string {
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
-}
-
-/** The runtime calls the inputs texts. */
-function inWordsOfTheRequest(error: unknown, { input }: EmbeddingsBody): unknown {
-  const index = error instanceof AppError ? /^texts\[(\d+)\]$/.exec(error.errors?.[0]?.path ?? '')?.[1] : undefined;
-  if (!(error instanceof AppError) || index === undefined) return error;
-  const path = typeof input === 'string' ? 'input' : `input[${index}]`;
-  const message = error.errors?.[0]?.message ?? error.message;
-  return new AppError(error.code, `${path}: ${message}.`, { errors: [{ path, message }], cause: error });
 }
