@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { PostgresClient, sql } from '@backing/postgres';
+import { AppError } from '@kernel/errors';
+import type { Role, Scope } from '@kernel/identity';
+import { scopesOf } from './role-scopes';
+
+/** In whose name work goes on after its request has ended. */
+export interface Bearer {
+  workspaceId: string;
+  userId: string;
+  /** The API key of the request, if it came with one. */
+  apiKeyId: string | null;
+}
+
+/** What somebody may do at this moment, for work that goes on after its request: roles, keys and people can be taken away meanwhile. */
+@Injectable()
+export class Standing {
+  constructor(private readonly postgres: PostgresClient) {}
+
+  /** Errors: `forbidden` when the person or the key may not (any more). */
+  async assertMay(bearer: Bearer, scope: Scope): Promise<void> {
+    const scopes = await this.scopes(bearer);
+    if (!scopes.has(scope)) throw new AppError('forbidden', `The work may not go on: its maker has lost the right ${scope}.`);
+  }
+
+  private async scopes({ workspaceId, userId, apiKeyId }: Bearer): Promise<Set<Scope>> {
+    const rows = await this.postgres.query<{ role: Role; instance_admin: boolean; scopes: Scope[] | null }>(
+      sql`SELECT m.role, u.instance_admin, k.scopes
+          FROM users u JOIN memberships m ON m.user_id = u.id
+            LEFT JOIN api_keys k ON k.id = ${apiKeyId}::uuid AND k.owner_id = u.id AND k.workspace_id = m.workspace_id
+              AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+          WHERE u.id = ${userId}::uuid AND m.workspace_id = ${workspaceId}::uuid AND u.status = 'active'`,
+    );
+    const [row] = rows;
+    if (row === undefined || (apiKeyId !== null && row.scopes === null)) return new Set();
+    const allowed = scopesOf(row.role, row.instance_admin);
+    return row.scopes === null ? allowed : new Set(row.scopes.filter((scope) => allowed.has(scope)));
+  }
+}
