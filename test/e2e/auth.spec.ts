@@ -92,7 +92,8 @@ describeDatabases('Accounts over HTTP', (kind) => {
       name: 'ci',
       scopes: ['chat'],
       secret_hint: String(secret).slice(-4),
-      limits: { requests_per_minute: 50 },
+      limits: { requests_per_minute: 50, tokens_per_day: null },
+      tokens_today: null,
       expires_at: null,
       created_at: expect.stringMatching(/\.\d{3}Z$/),
     });
@@ -133,6 +134,9 @@ describeDatabases('Accounts over HTTP', (kind) => {
     [{ name: 'ci', scopes: ['chat'], expires_at: 'tomorrow' }, 'expires_at'],
     [{ name: 'ci', scopes: ['chat'], owner_id: 'x' }, 'owner_id'],
     [{ name: 'ci', scopes: ['chat'], limits: { requests_per_minute: 0 } }, 'requests_per_minute'],
+    [{ name: 'ci', scopes: ['chat'], limits: { tokens_per_day: 0 } }, 'tokens_per_day'],
+    [{ name: 'ci', scopes: ['chat'], limits: { tokens_per_day: 1.5 } }, 'tokens_per_day'],
+    [{ name: 'ci', scopes: ['chat'], limits: { tokens_per_month: 1 } }, 'tokens_per_month'],
   ])('answers 400 to a new key %j, naming %s', async (body, field) => {
     const answer = await api.post('/api/v1/auth/keys', body, token);
     expect([answer.status, answer.json.code]).toEqual([400, 'invalid']);

@@ -35,7 +35,7 @@ describeDatabases('API keys', (kind) => {
   afterAll(() => identity.close());
 
   const create = (principal: Principal, scopes: Scope[], expiresAt: Date | null = null) =>
-    keys.create(principal, { name: 'ci', scopes, expiresAt, requestsPerMinute: null });
+    keys.create(principal, { name: 'ci', scopes, expiresAt, requestsPerMinute: null, tokensPerDay: null });
   const codeOf = (work: Promise<unknown>) =>
     work.then(
       () => 'fulfilled',
@@ -54,6 +54,7 @@ describeDatabases('API keys', (kind) => {
       scopes: ['chat', 'jobs:read', 'chat'],
       expiresAt: null,
       requestsPerMinute: 7,
+      tokensPerDay: 9_000_000_000,
     });
     expect(secret).toMatch(/^sk-[\w-]{43}$/);
     expect(key).toMatchObject({ name: 'ci', scopes: ['chat', 'jobs:read'], hint: secret.slice(-4), requestsPerMinute: 7 });
@@ -67,6 +68,7 @@ describeDatabases('API keys', (kind) => {
       instanceAdmin: false,
       scopes: new Set(['chat', 'jobs:read']),
       requestsPerMinute: 7,
+      tokensPerDay: 9_000_000_000,
     });
     const rows = await database().query<{ row: string }>(sql`SELECT api_keys::text AS row FROM api_keys`);
     expect(rows).toHaveLength(1);

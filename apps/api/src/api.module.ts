@@ -2,7 +2,9 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { DataDirectory } from '@backing/data-directory';
 import { MemoryModule } from '@backing/memory';
 import { PostgresModule } from '@backing/postgres';
+import { PrometheusModule } from '@backing/prometheus';
 import { AuthModule } from '@features/auth';
+import { UsageModule } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import { AuthApiModule } from './auth/auth-api.module';
 import { ChatApiModule } from './chat/chat-api.module';
@@ -21,7 +23,9 @@ import { OpenAiApiModule } from './openai/openai-api.module';
   imports: [
     PostgresModule,
     MemoryModule,
+    PrometheusModule,
     AuthModule,
+    UsageModule,
     HealthApiModule,
     DocsApiModule,
     MetricsApiModule,

@@ -11,6 +11,7 @@ export interface ApiKey {
   /** The last four characters of the secret. */
   hint: string;
   requestsPerMinute: number | null;
+  tokensPerDay: number | null;
   expiresAt: Date | null;
   createdAt: Date;
 }
@@ -26,11 +27,12 @@ interface KeyRow {
   scopes: Scope[];
   secret_hint: string;
   requests_per_minute: number | null;
+  tokens_per_day: number | null;
   expires_at: Date | null;
   created_at: Date;
 }
 
-const COLUMNS = sql`id, name, scopes, secret_hint, requests_per_minute, expires_at, created_at`;
+const COLUMNS = sql`id, name, scopes, secret_hint, requests_per_minute, tokens_per_day::float8 AS tokens_per_day, expires_at, created_at`;
 
 /** API keys that are not revoked, of one person in one workspace. */
 @Injectable()
@@ -39,9 +41,9 @@ export class ApiKeysRepository {
 
   async insert(owner: KeyOwner, key: Omit<ApiKey, 'createdAt'>, hash: Buffer): Promise<ApiKey> {
     const rows = await this.postgres.query<KeyRow>(
-      sql`INSERT INTO api_keys (id, workspace_id, owner_id, name, secret_hash, secret_hint, scopes, requests_per_minute, expires_at)
+      sql`INSERT INTO api_keys (id, workspace_id, owner_id, name, secret_hash, secret_hint, scopes, requests_per_minute, tokens_per_day, expires_at)
           VALUES (${key.id}::uuid, ${owner.workspaceId}::uuid, ${owner.userId}::uuid, ${key.name}, ${hash}, ${key.hint}, ${key.scopes}::text[],
-                  ${key.requestsPerMinute}::int, ${key.expiresAt}::timestamptz)
+                  ${key.requestsPerMinute}::int, ${key.tokensPerDay}::bigint, ${key.expiresAt}::timestamptz)
           RETURNING ${COLUMNS}`,
     );
     const [row] = rows.map(keyOf);
@@ -82,6 +84,7 @@ function keyOf(row: KeyRow): ApiKey {
     scopes: row.scopes,
     hint: row.secret_hint,
     requestsPerMinute: row.requests_per_minute,
+    tokensPerDay: row.tokens_per_day,
     expiresAt: row.expires_at,
     createdAt: row.created_at,
   };

@@ -14,6 +14,7 @@ export interface NewApiKey {
   scopes: Scope[];
   expiresAt: Date | null;
   requestsPerMinute: number | null;
+  tokensPerDay: number | null;
 }
 
 /**

@@ -62,6 +62,7 @@ export class Authenticator {
     const scopes = new Set([...scopesOf(role, instanceAdmin)].filter((scope) => key.scopes.includes(scope)));
     const principal: Principal = { kind: 'key', userId, workspaceId, role, instanceAdmin, scopes, keyId };
     if (key.requestsPerMinute !== null) principal.requestsPerMinute = key.requestsPerMinute;
+    if (key.tokensPerDay !== null) principal.tokensPerDay = key.tokensPerDay;
     return { principal, secondsLeft };
   }
 }

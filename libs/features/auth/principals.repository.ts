@@ -17,6 +17,7 @@ export interface ActiveKey {
   role: Role;
   scopes: string[];
   requestsPerMinute: number | null;
+  tokensPerDay: number | null;
   /** Null: never expires. */
   secondsLeft: number | null;
 }
@@ -46,10 +47,12 @@ export class PrincipalsRepository {
       role: Role;
       scopes: string[];
       requests_per_minute: number | null;
+      tokens_per_day: number | null;
       seconds_left: number | null;
     }
     const rows = await this.postgres.query<Row>(
       sql`SELECT k.id, k.owner_id, k.workspace_id, u.instance_admin, m.role, k.scopes, k.requests_per_minute,
+                 k.tokens_per_day::float8 AS tokens_per_day,
                  extract(epoch FROM k.expires_at - now())::float8 AS seconds_left
           FROM api_keys k JOIN users u ON u.id = k.owner_id JOIN memberships m ON m.user_id = u.id AND m.workspace_id = k.workspace_id
           WHERE k.secret_hash = ${hash} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.status = 'active'`,
@@ -65,6 +68,7 @@ export class PrincipalsRepository {
       role,
       scopes,
       requestsPerMinute,
+      tokensPerDay: row.tokens_per_day,
       secondsLeft,
     };
   }

@@ -33,6 +33,8 @@ export interface Principal {
   /** Present for API keys. */
   keyId?: string;
   requestsPerMinute?: number;
+  /** Tokens that the key may use in a day (UTC); without it, any number. */
+  tokensPerDay?: number;
 }
 
 export function roleAtLeast(role: Role, least: Role): boolean {

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiKeys } from '@features/auth';
+import { Budgets } from '@features/usage';
 import type { Principal } from '@kernel/identity';
 import { listAnswer, type PageQuery } from '@kernel/paging';
 import type { FastifyReply } from 'fastify';
@@ -15,7 +16,10 @@ import { apiKeyListSchema, apiKeyView, createApiKeyBody, createdApiKeySchema, ty
 @ApiTags('auth')
 @Controller('api/v1/auth/keys')
 export class ApiKeysController {
-  constructor(private readonly keys: ApiKeys) {}
+  constructor(
+    private readonly keys: ApiKeys,
+    private readonly budgets: Budgets,
+  ) {}
 
   @Post()
   @HttpCode(201)
@@ -32,9 +36,10 @@ export class ApiKeysController {
       scopes: body.scopes,
       expiresAt: body.expires_at === undefined ? null : new Date(body.expires_at),
       requestsPerMinute: body.limits?.requests_per_minute ?? null,
+      tokensPerDay: body.limits?.tokens_per_day ?? null,
     });
     void reply.header('Location', `/api/v1/auth/keys/${key.id}`);
-    return { ...apiKeyView(key), secret };
+    return { ...apiKeyView(key, undefined), secret };
   }
 
   @Get()
@@ -43,7 +48,8 @@ export class ApiKeysController {
   @Answers(200, apiKeyListSchema, 'A page of keys.')
   async list(@Query({ schema: pageQuery }) query: PageQuery, @Caller() principal: Principal) {
     const page = await this.keys.list(principal, query);
-    return listAnswer({ data: page.data.map(apiKeyView), hasMore: page.hasMore }, (key) => key.id);
+    const budgets = await this.budgets.states(page.data.filter(({ tokensPerDay }) => tokensPerDay !== null).map(({ id }) => id));
+    return listAnswer({ data: page.data.map((key) => apiKeyView(key, budgets.get(key.id))), hasMore: page.hasMore }, (key) => key.id);
   }
 
   @Delete(':id')

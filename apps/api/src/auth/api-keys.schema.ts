@@ -1,9 +1,18 @@
 import type { ApiKey } from '@features/auth';
+import type { BudgetState } from '@features/usage';
 import { SCOPES } from '@kernel/identity';
 import { z } from 'zod';
 import { listSchema } from '../http/page.schema';
 
-const limits = z.strictObject({ requests_per_minute: z.int().min(1).max(10_000_000).optional() });
+const limits = z.strictObject({
+  requests_per_minute: z.int().min(1).max(10_000_000).optional(),
+  tokens_per_day: z
+    .int()
+    .min(1)
+    .max(1_000_000_000_000)
+    .optional()
+    .meta({ description: 'Tokens read and made by models for this key, from 00:00 to 24:00 UTC.' }),
+});
 
 export const createApiKeyBody = z
   .strictObject({
@@ -22,7 +31,11 @@ export const apiKeySchema = z
     name: z.string(),
     scopes: z.array(z.enum(SCOPES)),
     secret_hint: z.string().meta({ description: 'The last four characters of the secret.' }),
-    limits: z.object({ requests_per_minute: z.int().nullable() }),
+    limits: z.object({ requests_per_minute: z.int().nullable(), tokens_per_day: z.int().nullable() }),
+    tokens_today: z
+      .object({ used: z.int(), reserved: z.int(), left: z.int() })
+      .nullable()
+      .meta({ description: 'Of keys with `tokens_per_day`; `reserved` is held by calls that run.' }),
     expires_at: z.iso.datetime().nullable(),
     created_at: z.iso.datetime(),
   })
@@ -34,14 +47,21 @@ export const createdApiKeySchema = apiKeySchema
 
 export const apiKeyListSchema = listSchema('ApiKeyList', apiKeySchema);
 
-export function apiKeyView(key: ApiKey): z.infer<typeof apiKeySchema> {
+export function apiKeyView(key: ApiKey, budget: BudgetState | undefined): z.infer<typeof apiKeySchema> {
   return {
     id: key.id,
     name: key.name,
     scopes: key.scopes,
     secret_hint: key.hint,
-    limits: { requests_per_minute: key.requestsPerMinute },
+    limits: { requests_per_minute: key.requestsPerMinute, tokens_per_day: key.tokensPerDay },
+    tokens_today: tokensToday(key, budget),
     expires_at: key.expiresAt?.toISOString() ?? null,
     created_at: key.createdAt.toISOString(),
   };
+}
+
+function tokensToday({ tokensPerDay }: ApiKey, budget: BudgetState | undefined): z.infer<typeof apiKeySchema>['tokens_today'] {
+  if (tokensPerDay === null) return null;
+  const { used, reserved } = budget ?? { used: 0, reserved: 0 };
+  return { used, reserved, left: Math.max(0, tokensPerDay - used - reserved) };
 }

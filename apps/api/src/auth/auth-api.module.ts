@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '@features/auth';
+import { UsageModule } from '@features/usage';
 import { ApiKeysController } from './api-keys.controller';
 import { AuthController } from './auth.controller';
 import { Setup } from './setup.service';
 
 /** The HTTP edge of identity. */
-@Module({ imports: [AuthModule], controllers: [AuthController, ApiKeysController], providers: [Setup] })
+@Module({ imports: [AuthModule, UsageModule], controllers: [AuthController, ApiKeysController], providers: [Setup] })
 export class AuthApiModule {}

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Accounts, ApiKeys, Registration } from '@features/auth';
+import { Budgets } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import type { Principal } from '@kernel/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -32,6 +33,7 @@ export class AuthController {
     private readonly registration: Registration,
     private readonly accounts: Accounts,
     private readonly keys: ApiKeys,
+    private readonly budgets: Budgets,
   ) {}
 
   @Post('register')
@@ -88,6 +90,8 @@ export class AuthController {
   async me(@Caller() principal: Principal) {
     const [account, key] = await Promise.all([this.accounts.me(principal), this.keys.current(principal)]);
     const view = { ...accountView(account), role: account.workspace.role, scopes: scopesView(principal.scopes) };
-    return key === undefined ? view : { ...view, key: apiKeyView(key) };
+    if (key === undefined) return view;
+    const budgets = await this.budgets.states([key.id]);
+    return { ...view, key: apiKeyView(key, budgets.get(key.id)) };
   }
 }

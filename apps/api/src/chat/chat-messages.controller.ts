@@ -60,7 +60,7 @@ export class ChatMessagesController {
 
   @Post()
   @HttpCode(202)
-  @Access('chat')
+  @Access('chat', 'viewer', { spends: true })
   @ApiOperation({
     summary: 'Ask: the answer is a job. `Accept: text/event-stream` streams its events, `?wait=` waits for its end, else it is accepted.',
   })

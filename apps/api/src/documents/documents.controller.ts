@@ -35,7 +35,7 @@ export class DocumentsController {
 
   @Post()
   @HttpCode(202)
-  @Access('documents:write', 'editor', { uploads: true })
+  @Access('documents:write', 'editor', { uploads: true, spends: true })
   @ApiOperation({ summary: 'Add a document: a file, or a text as JSON; it is read in the background.' })
   @ApiConsumes('multipart/form-data', 'application/json')
   @ApiBody(CREATE_CONTENT)

@@ -12,6 +12,8 @@ export interface RouteOptions {
   uploads?: boolean;
   /** Answers under any `Host`: probes, which orchestrators call by address. */
   anyHost?: boolean;
+  /** Makes models work, now or in a job: refused with 429 `budget_exhausted` to a key that has no tokens left today. */
+  spends?: boolean;
   /** Answers without a token too while the server listens on loopback alone. */
   publicOnLoopback?: boolean;
 }

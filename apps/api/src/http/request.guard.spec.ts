@@ -1,5 +1,7 @@
 import type { Authenticator } from '@features/auth';
 import { MemoryLimits } from '@backing/memory';
+import { PrometheusMetrics } from '@backing/prometheus';
+import type { Budgets } from '@features/usage';
 import { parseConfig } from '@kernel/config';
 import { type Principal, type Role, SCOPES } from '@kernel/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -13,7 +15,7 @@ function principal(role: Role): Principal {
 
 async function check(marks: RouteMarks, role: Role): Promise<string> {
   const authenticator = { authenticate: async () => principal(role) } as unknown as Authenticator;
-  const guard = new RequestGuard(parseConfig({}), authenticator, new MemoryLimits());
+  const guard = new RequestGuard(parseConfig({}), authenticator, new MemoryLimits(), {} as Budgets, new PrometheusMetrics());
   const request = {
     is404: false,
     headers: { host: 'localhost', authorization: 'Bearer x' },

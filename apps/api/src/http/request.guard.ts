@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Authenticator } from '@features/auth';
+import { Budgets } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { type Principal, roleAtLeast } from '@kernel/identity';
 import { Limits } from '@kernel/limits';
+import { Metrics, type Counter } from '@kernel/metrics';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteAccess, RouteMarks } from './access.decorator';
 import type { AuthenticatedRequest } from './caller.decorator';
@@ -12,16 +14,22 @@ import type { AuthenticatedRequest } from './caller.decorator';
 const MULTIPART_EXTRA = 1_048_576;
 
 /**
- * Decides before the body is read, in the order of the contract: host, size, authentication, limits, permission, media type. It reads the
+ * Decides before the body is read, in the order of the contract: host, size, authentication, limits, permission, budget, media type. It reads the
  * marks of the matched handler and never the path; a route without marks is refused to everybody.
  */
 @Injectable()
 export class RequestGuard {
+  private readonly refusals: Counter;
+
   constructor(
     private readonly config: AppConfig,
     private readonly authenticator: Authenticator,
     private readonly limits: Limits,
-  ) {}
+    private readonly budgets: Budgets,
+    metrics: Metrics,
+  ) {
+    this.refusals = metrics.counter({ name: 'http_rate_limited_total', help: 'Requests refused because of the limit per minute.' });
+  }
 
   async check(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const marks = request.routeOptions.config as RouteMarks;
@@ -29,7 +37,7 @@ export class RequestGuard {
     if (request.is404) return;
     this.checkSize(request, marks);
     if (marks.access === undefined) throw new AppError('forbidden', 'This address is open to nobody.');
-    if (!marks.access.public && !this.isOpen(request, marks)) await this.admit(request, reply, marks.access);
+    if (!marks.access.public && !this.isOpen(request, marks)) await this.admit(request, reply, marks.access, marks.spends === true);
     checkMediaType(request, marks);
   }
 
@@ -52,13 +60,19 @@ export class RequestGuard {
     if (declared > limit) throw new AppError('too_large', `The body is larger than the ${limit} bytes that this address accepts.`);
   }
 
-  private async admit(request: FastifyRequest, reply: FastifyReply, access: Extract<RouteAccess, { public: false }>): Promise<void> {
+  private async admit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    access: Extract<RouteAccess, { public: false }>,
+    spends: boolean,
+  ): Promise<void> {
     const principal = await this.authenticator.authenticate(bearerOf(request));
     (request as AuthenticatedRequest).principal = principal;
     await this.count(principal, reply);
     const allowed = access.scopes === 'any' || access.scopes.some((scope) => principal.scopes.has(scope));
     if (!allowed) throw new AppError('forbidden', `This needs the scope ${(access.scopes as readonly string[]).join(' or ')}.`);
     if (!roleAtLeast(principal.role, access.role)) throw new AppError('forbidden', `This needs the role ${access.role} in the workspace.`);
+    if (spends && principal.tokensPerDay !== undefined) await this.budgets.demand(principal.keyId ?? null);
   }
 
   private async count(principal: Principal, reply: FastifyReply): Promise<void> {
@@ -68,6 +82,7 @@ export class RequestGuard {
     reply.raw.setHeader('x-ratelimit-remaining', answer.remaining);
     reply.raw.setHeader('x-ratelimit-reset', answer.resetSeconds);
     if (answer.allowed) return;
+    this.refusals.add();
     throw new AppError('rate_limited', `More than ${answer.limit} requests in one minute.`, { retryAfterSeconds: answer.resetSeconds });
   }
 }
