@@ -57,9 +57,10 @@ export class Jobs {
     return this.end(id);
   }
 
-  /** Cancels all open jobs of a session or document; resolves when that is committed. */
-  async cancelSubject(subjectId: string): Promise<void> {
+  /** Cancels all open jobs of a session or document, but for one that takes their place; resolves when that is committed. */
+  async cancelSubject(subjectId: string, except?: string): Promise<void> {
     for (const id of await this.repository.openOfSubject(subjectId)) {
+      if (id === except) continue;
       await this.end(id).catch((error: unknown) => {
         // It ended by itself in between: that is as good.
         if (!(error instanceof AppError && (error.code === 'conflict' || error.code === 'not_found'))) throw error;
