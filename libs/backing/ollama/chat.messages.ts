@@ -14,8 +14,8 @@ export function chatBody(model: OllamaModel, request: ChatRequest): Record<strin
     stream: true,
     ...(tools.length > 0 ? { tools: tools.map((definition) => ({ type: 'function', function: definition })) } : {}),
     ...(format === undefined ? {} : { format }),
-    // A model that cannot think refuses the word.
-    ...(model.thinks || request.think === true ? { think: request.think === true } : {}),
+    // A model that cannot think refuses the word, and one that can does it unless told not to.
+    ...(model.thinks ? { think: request.think === true } : {}),
     ...WHOLE,
     options: optionsOf(model, request),
   };
