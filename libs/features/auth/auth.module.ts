@@ -19,6 +19,7 @@ import { PrincipalsRepository } from './principals.repository';
 import { Registration } from './registration.service';
 import { SetupTokenRepository } from './setup-token.repository';
 import { SetupToken } from './setup-token.service';
+import { Standing } from './standing.service';
 
 /** Identity: accounts, logins, API keys, and who a token stands for. */
 @Module({
@@ -42,7 +43,8 @@ import { SetupToken } from './setup-token.service';
     Registration,
     SetupToken,
     SetupTokenRepository,
+    Standing,
   ],
-  exports: [Accounts, ApiKeys, Authenticator, FirstAdmin, Registration],
+  exports: [Accounts, ApiKeys, Authenticator, FirstAdmin, Registration, Standing],
 })
 export class AuthModule {}

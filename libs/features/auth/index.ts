@@ -7,3 +7,4 @@ export { AuthModule } from './auth.module';
 export { Authenticator } from './authenticator.service';
 export { FirstAdmin, type FirstStart } from './first-admin.service';
 export { Registration, type RegistrationRequest } from './registration.service';
+export { Standing } from './standing.service';
