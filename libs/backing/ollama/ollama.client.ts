@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Agent, request, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { Deadline } from './deadline';
@@ -34,15 +34,12 @@ export interface OllamaCall {
  */
 @Injectable()
 export class OllamaClient implements OnApplicationShutdown {
-  private readonly agent?: Agent;
   private readonly url?: string;
+  private agent?: Agent;
   private blockedUntil = 0;
 
   constructor(config: AppConfig) {
     this.url = config.ollama.url?.replace(/\/+$/, '');
-    if (this.url !== undefined) {
-      this.agent = new Agent({ connections: CONNECTIONS, connect: { timeout: CONNECT }, headersTimeout: 0, bodyTimeout: 0 });
-    }
   }
 
   /** Whether the settings name a server at all. */
@@ -94,6 +91,8 @@ export class OllamaClient implements OnApplicationShutdown {
       throw new AppError('unavailable', 'OLLAMA_URL is not set.', { retryable: false });
     if (call.signal.aborted) throw cancelled(call.signal);
     if (call.probe !== true && performance.now() < this.blockedUntil) throw unreachable();
+    const { Agent, request } = await import('undici');
+    this.agent ??= new Agent({ connections: CONNECTIONS, connect: { timeout: CONNECT }, headersTimeout: 0, bodyTimeout: 0 });
     const answer = await request(`${this.url}/api/${call.path}`, {
       dispatcher: this.agent,
       method: call.method ?? 'POST',

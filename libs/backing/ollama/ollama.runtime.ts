@@ -47,7 +47,7 @@ export class OllamaRuntime extends ModelRuntime {
     return this.shelf.cards();
   }
 
-  reachable(): Promise<boolean> {
+  override reachable(): Promise<boolean> {
     return this.shelf.reachable();
   }
 

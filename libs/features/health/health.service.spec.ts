@@ -1,3 +1,4 @@
+import type { OllamaHealth } from '@backing/ollama';
 import type { PostgresHealth } from '@backing/postgres';
 import { Health, overall } from './health.service';
 import type { ServiceReport } from './service-report';
@@ -10,6 +11,8 @@ class Database {
   check = async () => ({ postgres: this.answer });
 }
 
+const NO_OLLAMA = { name: 'ollama', driver: 'ollama', required: false, enabled: false } as unknown as OllamaHealth;
+
 function report(status: ServiceReport['status'], required: boolean): ServiceReport {
   return { name: 'x', status, required, driver: 'x', latencyMs: 1, checkedAt: null, since: null };
 }
@@ -17,7 +20,7 @@ function report(status: ServiceReport['status'], required: boolean): ServiceRepo
 describe('Health', () => {
   it('says since when a service has its state', async () => {
     const database = new Database();
-    const health = new Health(database as unknown as PostgresHealth);
+    const health = new Health(database as unknown as PostgresHealth, NO_OLLAMA);
     const first = await health.service('postgres');
     expect(first).toMatchObject({ status: 'up', driver: 'embedded', latencyMs: 3, required: true });
     expect((await health.service('postgres')).since).toBe(first.since);
@@ -29,7 +32,9 @@ describe('Health', () => {
   });
 
   it('knows no service of another name', async () => {
-    await expect(new Health(new Database() as unknown as PostgresHealth).service('mysql')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(new Health(new Database() as unknown as PostgresHealth, NO_OLLAMA).service('mysql')).rejects.toMatchObject({
+      code: 'not_found',
+    });
   });
 });
 

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { OllamaHealth } from '@backing/ollama';
 import { PostgresHealth } from '@backing/postgres';
 import { releaseVersion } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type { ServiceReport, ServiceStatus } from './service-report';
 
 /** Services of the full deployment that this release cannot use yet. */
-const DISABLED = ['redis', 'rabbitmq', 'neo4j', 'chroma', 'qdrant', 'faiss', 'consul', 'ollama', 'kong'];
+const DISABLED = ['redis', 'rabbitmq', 'neo4j', 'chroma', 'qdrant', 'faiss', 'consul', 'kong'];
 
 export interface HealthSummary {
   status: 'ok' | 'degraded' | 'unavailable';
@@ -17,6 +18,8 @@ interface Indicator {
   readonly name: string;
   readonly driver: string;
   readonly required: boolean;
+  /** False: the settings do not name the service. */
+  readonly enabled?: boolean;
   check(): PromiseLike<Record<string, IndicatorAnswer>>;
 }
 
@@ -36,8 +39,8 @@ export class Health {
   private readonly indicators: Indicator[];
   private readonly history = new Map<string, { status: ServiceStatus; since: Date }>();
 
-  constructor(postgres: PostgresHealth) {
-    this.indicators = [postgres];
+  constructor(postgres: PostgresHealth, ollama: OllamaHealth) {
+    this.indicators = [postgres, ollama];
   }
 
   async summary(): Promise<HealthSummary> {
@@ -57,6 +60,7 @@ export class Health {
   }
 
   private async examine(indicator: Indicator): Promise<ServiceReport> {
+    if (indicator.enabled === false) return disabled(indicator.name);
     const answer = (await indicator.check())[indicator.name];
     const status = answer?.status === 'up' ? 'up' : answer?.status === 'degraded' ? 'degraded' : 'down';
     return {

@@ -1,22 +1,37 @@
 import { Module } from '@nestjs/common';
-import { LlamaCppModule, LlamaCppRuntime } from '@backing/llama-cpp';
+import { CATALOGUE, LlamaCppModule, LlamaCppRuntime } from '@backing/llama-cpp';
+import { OllamaClient, OllamaModule, OllamaRuntime } from '@backing/ollama';
 import { PrometheusModule } from '@backing/prometheus';
 import { UsageModule } from '@features/usage';
+import { AppConfig } from '@kernel/config';
+import { FingerprintsRepository } from './fingerprints.repository';
+import { GuardedRuntime } from './guarded.runtime';
 import { ModelGauges } from './model-gauges.service';
 import { ModelRuntimes } from './model-runtimes';
 import { Models } from './models.service';
+import { SpaceFingerprints } from './space-fingerprints.service';
 
 /** Models: routing to runtimes and accounting of their use. */
 @Module({
-  imports: [LlamaCppModule, PrometheusModule, UsageModule],
+  imports: [LlamaCppModule, OllamaModule, PrometheusModule, UsageModule],
   providers: [
     {
-      provide: ModelRuntimes,
-      inject: [LlamaCppRuntime],
-      useFactory: (builtIn: LlamaCppRuntime): ModelRuntimes => ({ all: [builtIn] }),
+      provide: OllamaRuntime,
+      inject: [OllamaClient, AppConfig],
+      useFactory: (client: OllamaClient, config: AppConfig) => new OllamaRuntime(client, CATALOGUE, config.models),
     },
+    {
+      provide: ModelRuntimes,
+      inject: [LlamaCppRuntime, OllamaRuntime, SpaceFingerprints, AppConfig],
+      useFactory: (builtIn: LlamaCppRuntime, ollama: OllamaRuntime, fingerprints: SpaceFingerprints, config: AppConfig): ModelRuntimes => {
+        const runtimes = config.ollama.url === undefined ? [builtIn] : [builtIn, ollama];
+        return { all: runtimes.map((runtime) => new GuardedRuntime(runtime, fingerprints)) };
+      },
+    },
+    FingerprintsRepository,
     ModelGauges,
     Models,
+    SpaceFingerprints,
   ],
   exports: [Models],
 })

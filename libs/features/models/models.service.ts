@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { slugOf } from '@backing/ollama';
 import { ModelAccounts, type UsageAccount } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
@@ -12,19 +13,16 @@ import type {
   ModelActivity,
   ModelCard,
   ModelKind,
-  ModelRuntime,
+  ToolDefinition,
 } from '@kernel/models';
 import type { Page, PageQuery } from '@kernel/paging';
 import { fetchCommandOf } from './fetch-command';
+import { offersOf, type ModelOffer } from './model-offers';
 import { ModelRuntimes } from './model-runtimes';
+import { ToolProtocol } from './tool-protocol';
 
 /** Tokens that a model sets before a text by itself. */
 const AROUND_PROMPT = 4;
-
-interface Offer {
-  card: ModelCard;
-  runtime: ModelRuntime;
-}
 
 /** A model with what it does at the moment. */
 export type ModelStatus = ModelCard & ModelActivity;
@@ -69,9 +67,12 @@ export class Models {
   /** The named model or the default of the settings, which can be used now. */
   async resolve(kind: ModelKind, id?: string): Promise<ModelCard> {
     const wanted = id ?? this.config.models[kind];
-    const card = (await this.offers()).get(wanted)?.card;
-    if (card === undefined) throw AppError.field('invalid', 'model', `there is no model ${wanted}`);
+    const offers = await this.offers();
+    // People write a model of Ollama's under its own name too.
+    const card = (offers.get(wanted) ?? offers.get(slugOf(wanted)))?.card;
+    if (card === undefined) throw await this.absent(wanted);
     if (card.kind !== kind) throw AppError.field('invalid', 'model', `${wanted} is no ${kind} model`);
+    if (card.state === 'unknown') throw unknownState(card.id);
     if (card.state === 'missing') {
       throw new AppError('unavailable', `The model ${wanted} is not on this machine: run \`${fetchCommandOf(wanted)}\`.`, {
         retryable: false,
@@ -80,14 +81,20 @@ export class Models {
     return card;
   }
 
-  async *chat(request: ChatRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
-    const { card, runtime } = await this.offer(request.model);
+  async *chat(given: ChatRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
+    const { card, runtime } = await this.offer(given.model);
+    const protocol = ToolProtocol.of(given, card);
+    const request = protocol?.request ?? given;
     const promptTokens = async (): Promise<number> => {
       const { turns, tools = [], signal } = request;
       const [described = 0] = tools.length === 0 ? [] : await runtime.countTokens(card.id, [JSON.stringify(tools)], signal);
       return described + (await runtime.countPromptTokens(card.id, turns, signal));
     };
-    yield* this.accounts.generation({ card, request, promptTokens, open: (metered) => runtime.chat({ ...request, ...metered }) }, account);
+    const made = this.accounts.generation(
+      { card, request, promptTokens, open: (metered) => runtime.chat({ ...request, ...metered }) },
+      account,
+    );
+    yield* protocol?.read(made) ?? made;
   }
 
   /** Continues a text without a chat template. */
@@ -112,24 +119,35 @@ export class Models {
     return (await this.offer(model)).runtime.countTokens(model, texts, signal);
   }
 
-  async countPromptTokens(model: string, turns: ChatTurn[], signal: AbortSignal): Promise<number> {
-    return (await this.offer(model)).runtime.countPromptTokens(model, turns, signal);
+  /** With tools: those of a model that calls natively are counted by their description. */
+  async countPromptTokens(model: string, turns: ChatTurn[], signal: AbortSignal, tools: ToolDefinition[] = []): Promise<number> {
+    const { card, runtime } = await this.offer(model);
+    const protocol = ToolProtocol.of({ model, turns, tools, maxTokens: 0, temperature: 0, signal }, card);
+    if (protocol !== undefined) return runtime.countPromptTokens(model, protocol.request.turns, signal);
+    const [described = 0] = tools.length === 0 ? [] : await runtime.countTokens(model, [JSON.stringify(tools)], signal);
+    return described + (await runtime.countPromptTokens(model, turns, signal));
   }
 
-  private async offer(id: string): Promise<Offer> {
+  private async offer(id: string): Promise<ModelOffer> {
     const offer = (await this.offers()).get(id);
     if (offer === undefined) throw AppError.notFound('The model');
     return offer;
   }
 
-  private async offers(): Promise<Map<string, Offer>> {
-    const offers = new Map<string, Offer>();
-    for (const runtime of this.runtimes.all) {
-      for (const card of await runtime.models()) {
-        const earlier = offers.get(card.id)?.card;
-        if (earlier === undefined || (earlier.state !== 'ready' && card.state === 'ready')) offers.set(card.id, { card, runtime });
-      }
-    }
-    return offers;
+  private offers(): Promise<Map<string, ModelOffer>> {
+    return offersOf(this.runtimes.all);
   }
+
+  /** A model that nobody lists may be one of a server that does not answer now. */
+  private async absent(wanted: string): Promise<AppError> {
+    const answers = await Promise.all(this.runtimes.all.map((runtime) => runtime.reachable()));
+    if (answers.every(Boolean)) return AppError.field('invalid', 'model', `there is no model ${wanted}`);
+    return unknownState(wanted);
+  }
+}
+
+function unknownState(model: string): AppError {
+  return new AppError('unavailable', `The model ${model} cannot be used now: Ollama does not answer (OLLAMA_URL).`, {
+    retryAfterSeconds: 5,
+  });
 }

@@ -131,6 +131,10 @@ export interface ModelActivity {
 export abstract class ModelRuntime {
   abstract readonly name: string;
   abstract models(): Promise<ModelCard[]>;
+  /** Whether it answers at all; never rejects. */
+  reachable(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
   abstract activity(model: string): ModelActivity;
   /** Loads the weights when they are not in memory yet. */
   abstract load(model: string, signal: AbortSignal): Promise<void>;

@@ -1,8 +1,16 @@
 import { FirstSchema1764000000000 } from './1764000000000-first-schema';
 import { Documents1764500000002 } from './1764500000002-documents';
+import { Ollama1764500000004 } from './1764500000004-ollama';
 import { Vectors1764500000005 } from './1764500000005-vectors';
 import { Usage1764500000006 } from './1764500000006-usage';
 import { Agents1764500000007 } from './1764500000007-agents';
 
 /** Every migration, oldest first. */
-export const MIGRATIONS = [FirstSchema1764000000000, Documents1764500000002, Vectors1764500000005, Usage1764500000006, Agents1764500000007];
+export const MIGRATIONS = [
+  FirstSchema1764000000000,
+  Documents1764500000002,
+  Ollama1764500000004,
+  Vectors1764500000005,
+  Usage1764500000006,
+  Agents1764500000007,
+];
