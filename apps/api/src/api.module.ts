@@ -15,8 +15,10 @@ import { HealthApiModule } from './health/health-api.module';
 import { RequestGuard } from './http/request.guard';
 import { RouteTable } from './http/route-table';
 import { MetricsApiModule } from './metrics/metrics-api.module';
+import { VectorsApiModule } from './vectors/vectors-api.module';
 import { ModelsApiModule } from './models/models-api.module';
 import { OpenAiApiModule } from './openai/openai-api.module';
+import { UsageApiModule } from './usage/usage-api.module';
 
 /** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
 @Module({
@@ -31,8 +33,10 @@ import { OpenAiApiModule } from './openai/openai-api.module';
     MetricsApiModule,
     AuthApiModule,
     ModelsApiModule,
+    UsageApiModule,
     JobsApiModule,
     DocumentsApiModule,
+    VectorsApiModule,
     ChatApiModule,
     OpenAiApiModule,
   ],

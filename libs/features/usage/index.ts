@@ -3,4 +3,12 @@ export { Budgets } from './budgets.service';
 export { ModelAccounts, type EmbedCall, type GenerationCall } from './model-accounts.service';
 export { ModelMeter } from './model-meter.service';
 export { UsageModule } from './usage.module';
-export { UsageRepository, type UsageAccount, type UsageEntry } from './usage.repository';
+export { UsageReport, type UsageAnswer, type UsageQuestion } from './usage-report.service';
+export {
+  UsageRepository,
+  type GroupTotals,
+  type UsageAccount,
+  type UsageEntry,
+  type UsageGroup,
+  type UsageTotals,
+} from './usage.repository';

@@ -5,12 +5,13 @@ import { BudgetsRepository } from './budgets.repository';
 import { Budgets } from './budgets.service';
 import { ModelAccounts } from './model-accounts.service';
 import { ModelMeter } from './model-meter.service';
+import { UsageReport } from './usage-report.service';
 import { UsageRepository } from './usage.repository';
 
 /** What model calls use: rows, budgets and figures. */
 @Module({
   imports: [PostgresModule, PrometheusModule],
-  providers: [Budgets, BudgetsRepository, ModelAccounts, ModelMeter, UsageRepository],
-  exports: [Budgets, ModelAccounts, UsageRepository],
+  providers: [Budgets, BudgetsRepository, ModelAccounts, ModelMeter, UsageReport, UsageRepository],
+  exports: [Budgets, ModelAccounts, UsageReport, UsageRepository],
 })
 export class UsageModule {}
