@@ -1,6 +1,6 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppError } from '@kernel/errors';
-import type { ChatChunk, SamplingRequest } from '@kernel/models';
+import type { ChatChunk, ChatRequest, SamplingRequest } from '@kernel/models';
 import type { ChatModel } from './chat.model';
 import { within } from './deadline';
 import { StopFilter } from './stop.filter';
@@ -26,7 +26,7 @@ export class ChatAnswer {
   constructor(
     private readonly model: ChatModel,
     private readonly tokens: Token[],
-    private readonly request: SamplingRequest,
+    private readonly request: SamplingRequest & Pick<ChatRequest, 'format'>,
     private readonly turns: TurnQueue,
     private readonly limits: AnswerLimits & { signal: AbortSignal },
   ) {}

@@ -2,6 +2,7 @@ import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' }
 import { AppError } from '@kernel/errors';
 import {
   ActivityMeter,
+  assertAnswerSchema,
   type ChatChunk,
   type ChatRequest,
   type ChatTurn,
@@ -34,10 +35,11 @@ export class ChatEngine {
   }
 
   private async *run(
-    request: SamplingRequest,
+    request: SamplingRequest & Pick<ChatRequest, 'format'>,
     signal: AbortSignal,
     promptOf: (model: ChatModel) => Promise<Token[]>,
   ): AsyncGenerator<ChatChunk, void> {
+    if (request.format?.type === 'json_schema') assertAnswerSchema(request.format.schema, 'format.schema');
     const call = this.meter.enter();
     try {
       const model = await this.slot.get(signal);

@@ -1,7 +1,7 @@
-import type { ChatWrapper, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
+import type { ChatWrapper, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
   'resolution-mode': 'import',
 };
-import type { ChatTurn, SamplingRequest } from '@kernel/models';
+import type { ChatRequest, ChatTurn, SamplingRequest } from '@kernel/models';
 import type { ChatEntry } from './catalogue';
 import type { LlamaCppClient } from './llama-cpp.client';
 import { Breather, slices } from './text.slices';
@@ -23,8 +23,8 @@ export class ChatModel {
     readonly entry: ChatEntry,
     private readonly model: LlamaModel,
     private readonly template: ChatWrapper,
-    private readonly context: LlamaContext,
     private readonly sequence: LlamaContextSequence,
+    private readonly client: LlamaCppClient,
   ) {}
 
   static async open(client: LlamaCppClient, entry: ChatEntry, path: string): Promise<ChatModel> {
@@ -46,7 +46,7 @@ export class ChatModel {
         sequences: 1,
         threads: client.threads,
       });
-      return new ChatModel(entry, model, wrapper, context, context.getSequence());
+      return new ChatModel(entry, model, wrapper, context.getSequence(), client);
     } catch (error) {
       await model.dispose();
       throw error;
@@ -105,20 +105,25 @@ export class ChatModel {
     return end;
   }
 
-  /** Reads the rest of the prompt and makes one token for each step of the iteration, until the model ends its turn. */
-  generate(rest: Token[], request: SamplingRequest): AsyncGenerator<Token, void> {
+  /** Reads the rest of the prompt and makes one token for each step of the iteration, until the model ends its turn or the form of the answer is complete. */
+  async *generate(rest: Token[], request: SamplingRequest & Pick<ChatRequest, 'format'>): AsyncGenerator<Token, void> {
     const made: Token[] = [];
+    const grammarEvaluationState = await this.client.constraint(this.model, request.format);
     const tokens = this.sequence.evaluate(rest, {
       temperature: request.temperature,
       topP: request.topP,
       seed: request.seed,
+      grammarEvaluationState,
       repeatPenalty: {
         penalty: this.entry.repeatPenalty ?? 1,
         maxPunishTokens: REPEAT_WINDOW,
         punishTokens: () => made,
       },
     });
-    return remembered(tokens, made);
+    for await (const token of tokens) {
+      made.push(token);
+      yield token;
+    }
   }
 
   /** Forgets everything, after a step that failed. */
@@ -129,7 +134,7 @@ export class ChatModel {
 
   /** Frees the context; the client frees the weights. */
   async close(): Promise<void> {
-    await this.context.dispose();
+    await this.sequence.context.dispose();
   }
 
   private async tokenize(text: string, signal: AbortSignal, breather: Breather, into: Token[]): Promise<Token[]> {
@@ -139,13 +144,6 @@ export class ChatModel {
       signal.throwIfAborted();
     }
     return into;
-  }
-}
-
-async function* remembered(tokens: AsyncGenerator<Token, void>, made: Token[]): AsyncGenerator<Token, void> {
-  for await (const token of tokens) {
-    made.push(token);
-    yield token;
   }
 }
 

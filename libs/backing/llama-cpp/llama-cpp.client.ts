@@ -1,7 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Llama, LlamaModel } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
+import type { Llama, LlamaGrammarEvaluationState, LlamaModel } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
+import type { AnswerFormat } from '@kernel/models';
+import { SchemaGrammar } from './schema.grammar';
 import { defaultThreads } from './threads';
 
 type Library = typeof import('node-llama-cpp', { with: { 'resolution-mode': 'import' } });
@@ -30,6 +32,14 @@ export class LlamaCppClient {
     const model = await llama.loadModel({ modelPath: path });
     this.models.add(model);
     return model;
+  }
+
+  /** What holds an answer to its form; undefined for plain text. */
+  async constraint(model: LlamaModel, format: AnswerFormat | undefined): Promise<LlamaGrammarEvaluationState | undefined> {
+    if (format === undefined || format.type === 'text') return undefined;
+    const { library, llama } = await this.open();
+    const grammar = await llama.createGrammar({ grammar: SchemaGrammar.of(format.type === 'json' ? { type: 'object' } : format.schema) });
+    return new library.LlamaGrammarEvaluationState({ model, grammar });
   }
 
   /** Frees the weights, then the library; contexts must be gone before. */

@@ -52,7 +52,7 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
       license: entry.license,
       languages: entry.languages,
       contextLength: entry.contextLength,
-      capabilities: entry.kind === 'chat' ? ['chat', 'completion'] : ['embedding'],
+      capabilities: entry.kind === 'chat' ? ['chat', 'completion', 'json', 'json_schema'] : ['embedding'],
       embedding: entry.embedding,
     };
   }
