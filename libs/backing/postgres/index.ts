@@ -1,6 +1,9 @@
 export { default as sql, Sql, bulk, empty, join, raw } from 'sql-template-tag';
 export { PostgresBlobs } from './blobs.store';
+export { byteaArray } from './binary-array';
+export { filterCondition } from './filter.clause';
 export { pageConditions, pageOf, pageOrder } from './page.clause';
+export { pointMetadata, visiblePoint } from './point.clause';
 export { PostgresClient, type Queryable } from './postgres.client';
 export { isUniqueViolation, sqlState } from './postgres.error';
 export { PostgresHealth } from './postgres.health';

@@ -1,7 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { VectorStore, type EmbeddingSpace, type Metric, type StoredVector, type VectorHit } from '@kernel/vectors';
-import sql, { join, raw } from 'sql-template-tag';
-import { PostgresClient } from './postgres.client';
+import {
+  VectorStore,
+  type EmbeddingSpace,
+  type Metric,
+  type StoreCapabilities,
+  type StoredVector,
+  type VectorHit,
+  type VectorScope,
+} from '@kernel/vectors';
+import sql, { raw, type Sql } from 'sql-template-tag';
+import { vectorArray, vectorValue } from './binary-array';
+import { filterCondition } from './filter.clause';
+import { pointMetadata, visiblePoint } from './point.clause';
+import { PostgresClient, type Queryable } from './postgres.client';
 
 /** pgvector's operator for each metric, and its distance as the contract's score (higher is better). */
 const OPERATOR: Record<Metric, string> = { cosine: '<=>', dot: '<#>', l2: '<->' };
@@ -15,6 +26,8 @@ const SCORE: Record<Metric, (distance: string) => string> = {
 @Injectable()
 export class PgvectorStore extends VectorStore {
   readonly name = 'pgvector';
+  readonly capabilities: StoreCapabilities = { metrics: ['cosine', 'dot', 'l2'], maxDimensions: 2_000, exact: true, filters: true };
+  private vectorOid?: number;
 
   constructor(private readonly postgres: PostgresClient) {
     super();
@@ -32,26 +45,48 @@ export class PgvectorStore extends VectorStore {
     });
   }
 
-  async upsert(space: EmbeddingSpace, vectors: StoredVector[]): Promise<void> {
+  upsert(space: EmbeddingSpace, vectors: StoredVector[]): Promise<void> {
+    return this.write(this.postgres, space, vectors);
+  }
+
+  /** As `upsert`, within the caller's transaction: here ledger and store are one database. */
+  async write(connection: Queryable, space: EmbeddingSpace, vectors: StoredVector[]): Promise<void> {
     if (vectors.length === 0) return;
-    const rows = vectors.map((v) => sql`(${v.physicalId}::uuid, ${v.collectionId}::uuid, ${literal(v.vector)}::vector)`);
-    await this.postgres.query(
-      sql`INSERT INTO ${tableOf(space)} (physical_id, collection_id, embedding) VALUES ${join(rows)}
+    const embeddings = vectorArray(
+      await this.vectorType(connection),
+      vectors.map(({ vector }) => vector),
+    );
+    await connection.query(
+      sql`INSERT INTO ${tableOf(space)} (physical_id, collection_id, embedding)
+          SELECT * FROM unnest(${vectors.map((v) => v.physicalId)}::uuid[], ${vectors.map((v) => v.collectionId)}::uuid[], ${embeddings}::vector[])
+            AS written (physical_id, collection_id, embedding) ORDER BY physical_id
           ON CONFLICT (physical_id) DO UPDATE SET collection_id = excluded.collection_id, embedding = excluded.embedding`,
     );
   }
 
-  async delete(space: EmbeddingSpace, physicalIds: string[]): Promise<void> {
-    if (physicalIds.length === 0) return;
-    await this.postgres.query(sql`DELETE FROM ${tableOf(space)} WHERE physical_id = ANY(${physicalIds}::uuid[])`);
+  delete(space: EmbeddingSpace, physicalIds: string[]): Promise<void> {
+    return this.erase(this.postgres, space, physicalIds);
   }
 
-  async search(space: EmbeddingSpace, collectionIds: string[], vector: Float32Array, limit: number): Promise<VectorHit[]> {
-    const distance = sql`embedding ${raw(OPERATOR[space.metric])} ${literal(vector)}::vector`;
+  /** As `delete`, within the caller's transaction. */
+  async erase(connection: Queryable, space: EmbeddingSpace, physicalIds: string[]): Promise<void> {
+    if (physicalIds.length === 0) return;
+    await connection.query(sql`DELETE FROM ${tableOf(space)} WHERE physical_id = ANY(${physicalIds}::uuid[])`);
+  }
+
+  async search(
+    space: EmbeddingSpace,
+    collectionIds: string[],
+    vector: Float32Array,
+    limit: number,
+    scope: VectorScope = {},
+  ): Promise<VectorHit[]> {
+    const distance = sql`v.embedding ${raw(OPERATOR[space.metric])} ${vectorValue(vector)}::vector`;
     const rows = await this.postgres.query<{ physical_id: string; score: number }>(
       sql`SELECT physical_id, ${raw(SCORE[space.metric]('distance'))} AS score FROM (
-            SELECT physical_id, ${distance} AS distance FROM ${tableOf(space)} WHERE collection_id = ANY(${collectionIds}::uuid[])
-            ORDER BY distance LIMIT ${limit}) AS nearest
+            SELECT v.physical_id, ${distance} AS distance FROM ${tableOf(space)} v ${joined(scope)}
+              AND v.collection_id = ANY(${collectionIds}::uuid[])
+            ORDER BY distance${scope.filter === undefined ? sql`` : sql`, p.id COLLATE "C"`} LIMIT ${limit}) AS nearest
           ORDER BY distance`,
     );
     return rows.map((row) => ({ physicalId: row.physical_id, score: row.score }));
@@ -63,6 +98,16 @@ export class PgvectorStore extends VectorStore {
     );
     return rows[0]?.count ?? 0;
   }
+
+  /** The oid of the extension's type, which every database numbers for itself. */
+  private async vectorType(connection: Queryable): Promise<number> {
+    if (this.vectorOid === undefined) {
+      const rows = await connection.query<{ oid: number }>(sql`SELECT 'vector'::regtype::oid::int AS oid`);
+      this.vectorOid = rows[0]?.oid;
+    }
+    if (this.vectorOid === undefined) throw new Error('The database does not know the type vector.');
+    return this.vectorOid;
+  }
 }
 
 function tableOf(space: EmbeddingSpace) {
@@ -70,6 +115,9 @@ function tableOf(space: EmbeddingSpace) {
   return raw(space.physicalName);
 }
 
-function literal(vector: Float32Array): string {
-  return `[${vector.join(',')}]`;
+/** With a filter the ledger decides in the same statement what is visible and fits. */
+function joined({ filter }: VectorScope): Sql {
+  if (filter === undefined) return sql`WHERE true`;
+  return sql`JOIN points p ON p.physical_id = v.physical_id LEFT JOIN documents d ON d.id = p.document_id
+    WHERE ${visiblePoint()} AND ${filterCondition(filter, pointMetadata())}`;
 }

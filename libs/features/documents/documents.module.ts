@@ -7,6 +7,7 @@ import { ModelsModule } from '@features/models';
 import { VectorsModule } from '@features/vectors';
 import { Blobs } from '@kernel/blobs';
 import { AppConfig } from '@kernel/config';
+import { CollectionRemoval } from './collection-removal.service';
 import { CitationsRepository } from './citations.repository';
 import { DocumentIntake } from './document-intake.service';
 import { DocumentRemoval } from './document-removal.service';
@@ -29,6 +30,7 @@ import { IngestHandler } from './ingest.handler';
       useFactory: (config: AppConfig, files: FileBlobs, rows: PostgresBlobs): Blobs => (config.blobs.driver === 'files' ? files : rows),
     },
     { provide: DeclaredJobs, useFactory: () => new DeclaredJobs(ingestDocument) },
+    CollectionRemoval,
     CitationsRepository,
     DocumentIntake,
     DocumentRemoval,
@@ -40,6 +42,6 @@ import { IngestHandler } from './ingest.handler';
     IngestPlanner,
     IngestWriter,
   ],
-  exports: [DocumentIntake, DocumentRemoval, Documents, DocumentSweep],
+  exports: [CollectionRemoval, DocumentIntake, DocumentRemoval, Documents, DocumentSweep],
 })
 export class DocumentsModule {}

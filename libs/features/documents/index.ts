@@ -1,3 +1,4 @@
+export { CollectionRemoval } from './collection-removal.service';
 export { DOCUMENT_STATUSES, type DocumentStatus, type StoredDocument } from './document';
 export { DocumentIntake, type AcceptedDocument, type NewDocument, type ReceivedContent } from './document-intake.service';
 export { DocumentRemoval } from './document-removal.service';

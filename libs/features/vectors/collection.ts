@@ -7,6 +7,19 @@ export interface Collection {
   name: string;
   /** ISO 639-1; null: detected for each document. */
   language: string | null;
+  description: string | null;
   space: EmbeddingSpace | null;
+  /** Changes with every change of the collection itself; its points do not count. */
+  revision: number;
   createdAt: Date;
+  updatedAt: Date;
 }
+
+/** How much a collection shows. */
+export interface CollectionCounts {
+  /** Users' points and visible chunks. */
+  points: number;
+  documents: number;
+}
+
+export type CountedCollection = Collection & { counts: CollectionCounts };

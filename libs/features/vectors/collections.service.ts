@@ -36,6 +36,12 @@ export class Collections {
     });
   }
 
+  async named(workspaceId: string, name: string): Promise<Collection> {
+    const [collection] = await this.resolve(workspaceId, [name]);
+    if (collection === undefined) throw AppError.notFound(`The collection '${name}'`);
+    return collection;
+  }
+
   async get(id: string): Promise<Collection> {
     const collection = await this.repository.byId(id);
     if (collection === undefined) throw AppError.notFound('The collection');
@@ -47,17 +53,24 @@ export class Collections {
     const traits = model.embedding;
     if (traits === undefined) throw AppError.field('invalid', 'model', `${model.id} is not an embedding model.`);
     let space = collection.space;
+    if (space !== null && space.model === null)
+      throw AppError.field(
+        'unprocessable',
+        'collection',
+        `'${collection.name}' holds vectors that its users bring: texts need a collection with a model.`,
+      );
     if (space === null) {
-      const made = await this.repository.findOrInsertSpace({
-        store: this.store.name,
-        model: model.id,
-        dimensions: traits.dimensions,
-        metric: 'cosine',
-        version: 1,
-      });
+      const made = await this.makeSpace({ model: model.id, dimensions: traits.dimensions, metric: 'cosine' });
       await this.repository.adoptSpace(collection.id, made.id);
       space = (await this.get(collection.id)).space ?? made;
     }
+    await this.ensure(space);
+    return space;
+  }
+
+  /** The space of these vectors in the store, ready to be written to. */
+  async makeSpace(wanted: Pick<EmbeddingSpace, 'model' | 'dimensions' | 'metric'>): Promise<EmbeddingSpace> {
+    const space = await this.repository.findOrInsertSpace({ ...wanted, store: this.store.name, version: 1 });
     await this.ensure(space);
     return space;
   }

@@ -1,8 +1,16 @@
-export type { Collection } from './collection';
+export type { Collection, CollectionCounts, CountedCollection } from './collection';
+export { CollectionCatalogue, type WantedCollection } from './collection-catalogue.service';
+export { CollectionRemains } from './collection-remains.service';
 export { Collections, DEFAULT_COLLECTION } from './collections.service';
+export { parseFilter } from './filter/parse-filter';
+export { asMetadata, type Metadata, type MetadataValue } from './metadata';
 export type { Passage } from './passage';
 export type { PointOwner } from './points.repository';
 export { Points, type NewPoint } from './points.service';
+export { checkedId } from './points/checked-points';
+export type { Point, SentPoint } from './points/point';
+export { MOST_TEXTS_AT_ONCE, UserPoints } from './points/user-points.service';
+export { PointSearch, type FoundPoint, type PointQuestion, type SearchMode } from './search/point-search.service';
 export { COVERAGE_FOUND, Search, type SearchRequest } from './search.service';
 export { analyse, type Lexeme } from './text/analyse';
 export { detectLanguage } from './text/language';

@@ -3,20 +3,8 @@ import { join, PostgresClient, sql, type Sql } from '@backing/postgres';
 import type { Passage } from './passage';
 import { FALLBACK_LANGUAGE } from './text/analyse';
 import type { Term } from './text/question';
-import { anyOf } from './text/tsvector';
+import { rankedTexts, type TextHit } from './text/rank';
 import { vectorOf } from './vector-bytes';
-
-/** BM25 (Robertson, Zaragoza 2009): saturation of the term frequency, and the weight of the length. */
-const K1 = 1.2;
-const B = 0.75;
-
-export interface TextHit {
-  id: string;
-  score: number;
-  coverage: number;
-  /** From 1. */
-  rank: number;
-}
 
 /** A passage before it is scored. */
 export type StoredPassage = Omit<Passage, 'score' | 'scores' | 'coverage' | 'found'> & {
@@ -66,27 +54,18 @@ export class SearchRepository {
    */
   async byText(collectionIds: string[], terms: Term[], limit: number, also: string[]): Promise<TextHit[]> {
     if (terms.length === 0) return [];
-    return this.postgres.query<TextHit>(sql`
-      WITH terms AS (SELECT word, lexeme FROM unnest(${terms.map((t) => t.word)}::int[], ${terms.map((t) => t.lexeme)}::text[]) AS t (word, lexeme)),
-      totals AS (
-        SELECT coalesce(sum(chunks), 0)::float8 AS chunks, greatest(coalesce(sum(lexemes), 0)::float8 / greatest(sum(chunks), 1), 1) AS average
-        FROM documents WHERE collection_id = ANY(${collectionIds}::uuid[]) AND visible_version IS NOT NULL),
-      hits AS MATERIALIZED (
-        SELECT p.id, p.lexeme_count::float8 AS length, held.word, held.frequency FROM points p ${VISIBLE}
-        CROSS JOIN LATERAL (
-          SELECT terms.word, sum(cardinality(entry.positions))::float8 AS frequency
-          FROM unnest(p.lexemes) AS entry JOIN terms ON terms.lexeme = entry.lexeme GROUP BY terms.word) AS held
-        WHERE p.collection_id = ANY(${collectionIds}::uuid[]) AND p.kind = 'chunk' AND p.lexemes @@ ${anyOf(terms.map((t) => t.lexeme))}::tsquery),
-      weights AS (
-        SELECT words.word, ln(1 + (totals.chunks - count(hits.id) + 0.5) / (count(hits.id) + 0.5)) AS idf
-        FROM (SELECT DISTINCT word FROM terms) AS words CROSS JOIN totals LEFT JOIN hits ON hits.word = words.word GROUP BY words.word, totals.chunks),
-      scored AS (
-        SELECT hits.id,
-          sum(idf * frequency * ${K1 + 1}::float8 / (frequency + ${K1}::float8 * (1 - ${B}::float8 + ${B}::float8 * length / average))) AS score,
-          sum(idf) / (SELECT sum(idf) FROM weights) AS coverage
-        FROM hits JOIN weights ON weights.word = hits.word CROSS JOIN totals GROUP BY hits.id),
-      ranked AS (SELECT id, score, coverage, row_number() OVER (ORDER BY score DESC, id COLLATE "C") AS rank FROM scored)
-      SELECT id, score::float8 AS score, coverage::float8 AS coverage, rank::int AS rank FROM ranked WHERE rank <= ${limit} OR id = ANY(${also}::text[]) ORDER BY rank`);
+    return this.postgres.query<TextHit>(
+      rankedTexts({
+        terms,
+        limit,
+        also,
+        from: sql`points p ${VISIBLE}`,
+        where: sql`p.collection_id = ANY(${collectionIds}::uuid[]) AND p.kind = 'chunk'`,
+        fitting: sql`true`,
+        totals: sql`SELECT coalesce(sum(chunks), 0)::float8 AS texts, coalesce(sum(lexemes), 0)::float8 AS lexemes
+          FROM documents WHERE collection_id = ANY(${collectionIds}::uuid[]) AND visible_version IS NOT NULL`,
+      }),
+    );
   }
 
   /** Visible chunks with those physical ids, in no order. */

@@ -4,9 +4,10 @@ import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
 import type { Collection } from './collection';
 import { byScore, fuse } from './fusion';
 import type { Passage } from './passage';
-import { SearchRepository, type StoredPassage, type TextHit } from './search.repository';
+import { SearchRepository, type StoredPassage } from './search.repository';
 import { similarity } from './similarity';
 import { questionTerms } from './text/question';
+import type { TextHit } from './text/rank';
 
 /** Share of the question's idf weight from which a passage counts as found by its words alone. */
 export const COVERAGE_FOUND = 0.4;
@@ -77,7 +78,8 @@ export class Search {
   }
 
   private async nearest(space: EmbeddingSpace, collectionIds: string[], request: SearchRequest, depth: number): Promise<Neighbourhood> {
-    const card = await this.models.resolve('embedding', space.model ?? undefined);
+    if (space.model === null) return { space, question: new Float32Array(), threshold: Number.POSITIVE_INFINITY, passages: [] };
+    const card = await this.models.resolve('embedding', space.model);
     const { vectors } = await this.models.embed(
       { model: card.id, texts: [request.query], input: 'query', signal: request.signal },
       request.account,
@@ -117,7 +119,7 @@ function bySpace(collections: Collection[]): Map<EmbeddingSpace, string[]> {
 
 function rated(passage: StoredPassage, areas: Neighbourhood[], hits: TextHit[], fused: Map<string, number>): Passage {
   const area = areas.find(({ space }) => space.id === passage.spaceId);
-  const vector = area === undefined ? null : similarity(area.space.metric, area.question, passage.vector);
+  const vector = area === undefined || area.space.model === null ? null : similarity(area.space.metric, area.question, passage.vector);
   const hit = hits.find(({ id }) => id === passage.id);
   const coverage = rounded(hit?.coverage ?? 0);
   const near = area !== undefined && vector !== null && vector >= area.threshold;

@@ -1,16 +1,39 @@
 import { Module } from '@nestjs/common';
 import { ModelsModule } from '@features/models';
+import { CollectionCatalogue } from './collection-catalogue.service';
+import { CollectionRemains } from './collection-remains.service';
+import { CollectionSpaces } from './collection-spaces.service';
 import { CollectionsRepository } from './collections.repository';
 import { Collections } from './collections.service';
 import { PointsRepository } from './points.repository';
 import { Points } from './points.service';
+import { PointLedger } from './points/point-ledger.repository';
+import { PointWriter } from './points/point-writer.service';
+import { UserPoints } from './points/user-points.service';
+import { PointSearch } from './search/point-search.service';
+import { PointTexts } from './search/point-texts.repository';
 import { SearchRepository } from './search.repository';
 import { Search } from './search.service';
 
-/** Collections, embedding spaces, the ledger of points and hybrid search. */
+/** Collections, embedding spaces, the ledger of points and search. */
 @Module({
   imports: [ModelsModule],
-  providers: [CollectionsRepository, Collections, PointsRepository, Points, SearchRepository, Search],
-  exports: [Collections, Points, Search],
+  providers: [
+    CollectionCatalogue,
+    CollectionRemains,
+    CollectionSpaces,
+    CollectionsRepository,
+    Collections,
+    PointLedger,
+    PointSearch,
+    PointTexts,
+    PointWriter,
+    PointsRepository,
+    Points,
+    SearchRepository,
+    Search,
+    UserPoints,
+  ],
+  exports: [CollectionCatalogue, CollectionRemains, Collections, Points, PointSearch, PointWriter, Search, UserPoints],
 })
 export class VectorsModule {}

@@ -1,1 +1,10 @@
-export { VectorStore, type EmbeddingSpace, type Metric, type StoredVector, type VectorHit } from './vector-store';
+export type { FilterRelation, FilterScalar, VectorFilter } from './vector-filter';
+export {
+  VectorStore,
+  type EmbeddingSpace,
+  type Metric,
+  type StoredVector,
+  type StoreCapabilities,
+  type VectorHit,
+  type VectorScope,
+} from './vector-store';

@@ -1,0 +1,116 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Put, Query, Req, Res } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Collections, UserPoints, type Collection, type Point } from '@features/vectors';
+import type { Principal } from '@kernel/identity';
+import { listAnswer } from '@kernel/paging';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { acceptedVersions, entityTag } from '../chat/entity-tag';
+import { Access } from '../http/access.decorator';
+import { Answers, Problems } from '../http/answers.decorator';
+import { Caller } from '../http/caller.decorator';
+import { PointRequests } from './point-requests.service';
+import {
+  changePointBody,
+  listPointsQuery,
+  pointListSchema,
+  pointSchema,
+  pointView,
+  upsertedSchema,
+  type ChangePointBody,
+  type ListPointsQuery,
+} from './points.schema';
+
+const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
+
+/** The points of a collection. */
+@ApiTags('vectors')
+@Controller('api/v1/vectors/collections/:name/points')
+export class PointsController {
+  constructor(
+    private readonly collections: Collections,
+    private readonly points: UserPoints,
+    private readonly requests: PointRequests,
+  ) {}
+
+  @Put()
+  @HttpCode(200)
+  @Access('vectors:write', 'editor')
+  @ApiOperation({ summary: 'Write points, each replaced whole; all of them or none. They are searchable when this answers.' })
+  @Answers(200, upsertedSchema, 'The ids, in the order of the points.')
+  @Problems('not_found', 'conflict')
+  async put(
+    @Param('name') name: string,
+    @Req() request: FastifyRequest,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return this.requests.put(await this.collection(principal, name), request, principal, reply);
+  }
+
+  @Get()
+  @Access('vectors:read')
+  @ApiOperation({ summary: 'List points by id.' })
+  @Answers(200, pointListSchema, 'A page of points.')
+  @Problems('not_found')
+  async list(@Param('name') name: string, @Query({ schema: listPointsQuery }) query: ListPointsQuery, @Caller() principal: Principal) {
+    const page = await this.points.page(await this.collection(principal, name), {}, query);
+    return listAnswer({ data: page.data.map(pointView), hasMore: page.hasMore }, (point) => point.id);
+  }
+
+  @Get(':id')
+  @Access('vectors:read')
+  @ApiOperation({ summary: 'Read a point.' })
+  @Answers(200, pointSchema, 'The point; its ETag is for If-Match.')
+  @Problems('not_found')
+  async get(
+    @Param('name') name: string,
+    @Param('id') id: string,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return shown(await this.points.get(await this.collection(principal, name), id), reply);
+  }
+
+  @Patch(':id')
+  @Access('vectors:write', 'editor')
+  @ApiOperation({ summary: 'Merge metadata into that of a point.' })
+  @ApiHeader(IF_MATCH)
+  @Answers(200, pointSchema, 'The changed point.')
+  @Problems('not_found', 'conflict', 'precondition_failed')
+  async change(
+    @Param('name') name: string,
+    @Param('id') id: string,
+    @Body({ schema: changePointBody }) body: ChangePointBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const collection = await this.collection(principal, name);
+    return shown(await this.points.merge(collection, id, body.metadata, acceptedVersions(ifMatch)), reply);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Access('vectors:write', 'editor')
+  @ApiOperation({ summary: 'Delete a point.' })
+  @ApiHeader(IF_MATCH)
+  @Answers(204, undefined, 'Deleted.')
+  @Problems('not_found', 'conflict', 'precondition_failed')
+  async delete(
+    @Param('name') name: string,
+    @Param('id') id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Caller() principal: Principal,
+  ): Promise<void> {
+    await this.points.delete(await this.collection(principal, name), id, acceptedVersions(ifMatch));
+  }
+
+  private async collection({ workspaceId }: Principal, name: string): Promise<Collection> {
+    return this.collections.named(workspaceId, name);
+  }
+}
+
+function shown(point: Point, reply: FastifyReply) {
+  void reply.header('ETag', entityTag(point.revision));
+  return pointView(point);
+}
