@@ -13,13 +13,20 @@ interface WorkerRequest extends ParseRequest {
 /** File of the parser for each type; everything else is text. */
 const PARSERS: Record<string, string> = {
   'application/pdf': 'pdf',
+  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': 'docx',
+  'text/html': 'html',
+  'text/csv': 'csv',
+  'application/json': 'json',
 };
 const { folder, extension } = workerData as { folder: string; extension: string };
 
 // Sources import each other without the suffix, which Node asks for when it reads them as they are.
 if (extension === '.ts') {
   registerHooks({
-    resolve: (specifier, context, next) => next(/^\.{1,2}\//u.test(specifier) ? `${specifier}.ts` : specifier, context),
+    resolve: (specifier, context, next) => {
+      const own = specifier.startsWith('./') && context.parentURL?.endsWith('.ts') === true;
+      return next(own ? `${specifier}.ts` : specifier, context);
+    },
   });
 }
 

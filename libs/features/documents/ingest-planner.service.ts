@@ -32,6 +32,8 @@ export interface IngestPlan {
   language: string | null;
   /** Null where the kind of document has none. */
   pages: number | null;
+  /** As the content names itself. */
+  title: string | null;
   points: PlannedPoint[];
 }
 
@@ -56,16 +58,22 @@ export class IngestPlanner {
     const [prefix = 0] = await count([model.embedding?.documentPrefix ?? '']);
     const most = (model.embedding?.maxInputTokens ?? CHUNK_TOKENS + HEADING_TOKENS) - prefix;
     const points = await planned(document, parsed, language, most, count);
-    return { model, space, language, pages: parsed.pages?.length ?? null, points };
+    return { model, space, language, pages: parsed.pages?.length ?? null, title: titleOf(parsed), points };
   }
 
   private async parsed(document: StoredDocument, signal: AbortSignal): Promise<ParsedDocument> {
     const bytes = await this.blobs.get(originalKey(document.id, document.contentVersion));
-    const { mediaType, name } = document;
-    const parsed = await this.parser.parse({ bytes, mediaType, name }, signal);
+    const { mediaType, name, charset } = document;
+    const parsed = await this.parser.parse({ bytes, mediaType, name, charset: charset ?? undefined }, signal);
     if (!/[^\s\p{Cf}\ufffd]/u.test(parsed.text)) throw new AppError('unprocessable', 'The document is empty: no text is in it.');
     return parsed;
   }
+}
+
+/** At most as long as a name. */
+function titleOf({ title }: ParsedDocument): string | null {
+  const text = title?.replaceAll(/\s+/gu, ' ').trim().slice(0, 255).toWellFormed() ?? '';
+  return text === '' ? null : text;
 }
 
 function languageOf(collection: Collection, text: string): string | null {

@@ -23,6 +23,7 @@ export interface IngestedText {
   language: string | null;
   /** Null where the kind of document has none. */
   pages: number | null;
+  title: string | null;
 }
 
 interface Ingest {
@@ -54,17 +55,17 @@ export class IngestWriter {
     const from = await this.resumed(ingest);
     if (from.published < from.recorded) await this.publish(ingest, from.published, from.recorded);
     for (let at = from.recorded; at < plan.points.length; at += BATCH) await this.batch(ingest, at);
-    return { language: plan.language, pages: plan.pages };
+    return { language: plan.language, pages: plan.pages, title: plan.title };
   }
 
   /** Makes the version visible; what it counts is what the ledger holds. */
   async show(
     connection: Queryable,
     { document_id: id, version }: IngestDocument,
-    { language, pages }: IngestedText,
+    { language, pages, title }: IngestedText,
   ): Promise<{ document_id: string; chunks: number }> {
     const { chunks, lexemes } = await this.points.totals(connection, id, version);
-    await this.repository.finish(connection, id, version, { chunks, lexemes, language, pages });
+    await this.repository.finish(connection, id, version, { chunks, lexemes, language, pages, title });
     return { document_id: id, chunks };
   }
 

@@ -5,6 +5,7 @@ import { ParseFault } from './parse-fault';
 /** Bytes by which the encoding is guessed; characters of a page in which its own word is looked for. */
 const SAMPLE = 65_536;
 const DECLARED = 2_048;
+const FEWEST_WIDE = 32;
 /** A page in one of these says so by bytes that mean something else in it: what is written of them is not believed. */
 const WIDE = /^utf-?(?:16|32)/iu;
 
@@ -14,6 +15,8 @@ export function decode(bytes: Uint8Array, declared?: string): string {
   if (marked !== undefined) return decodedAs(marked, bytes);
   const named = declared === undefined || WIDE.test(declared) ? undefined : decoderOf(declared);
   if (named !== undefined && named.encoding !== 'utf-8') return cleaned(named.decode(bytes));
+  const wide = plainWide(bytes);
+  if (wide !== undefined) return decodedAs(wide, bytes);
   try {
     return cleaned(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
@@ -50,8 +53,6 @@ function decodedAs(label: string, bytes: Uint8Array): string {
 }
 
 function guess(bytes: Uint8Array): string {
-  const plain = plainWide(bytes);
-  if (plain !== undefined) return plain;
   const found = chardet.analyse(bytes.subarray(0, SAMPLE)).find(({ name }) => !WIDE.test(name) && decoderOf(name) !== undefined);
   // ISO-8859-1 in files is windows-1252, its superset, as it is on the web.
   return found === undefined || found.name === 'ISO-8859-1' || found.name === 'ASCII' ? 'windows-1252' : found.name;
@@ -60,6 +61,7 @@ function guess(bytes: Uint8Array): string {
 /** UTF-16 without a mark: of a text in it every other byte is mostly zero. */
 function plainWide(bytes: Uint8Array): string | undefined {
   const sample = bytes.subarray(0, SAMPLE);
+  if (sample.length < FEWEST_WIDE) return undefined;
   const zeros = [0, 0];
   for (const [index, byte] of sample.entries()) if (byte === 0) zeros[index % 2] = (zeros[index % 2] ?? 0) + 1;
   const [even = 0, odd = 0] = zeros;
