@@ -6,6 +6,7 @@ import { PrometheusModule } from '@backing/prometheus';
 import { AuthModule } from '@features/auth';
 import { UsageModule } from '@features/usage';
 import { AppConfig } from '@kernel/config';
+import { AgentsApiModule } from './agents/agents-api.module';
 import { AuthApiModule } from './auth/auth-api.module';
 import { ChatApiModule } from './chat/chat-api.module';
 import { JobsApiModule } from './jobs/jobs-api.module';
@@ -38,6 +39,7 @@ import { UsageApiModule } from './usage/usage-api.module';
     DocumentsApiModule,
     VectorsApiModule,
     ChatApiModule,
+    AgentsApiModule,
     OpenAiApiModule,
   ],
   providers: [RequestGuard, RouteTable],

@@ -1,0 +1,128 @@
+import { Injectable } from '@nestjs/common';
+import { GroundedAnswers, type Citation, type FinishedAnswer } from '@features/chat';
+import { analyse, Collections, detectLanguage } from '@features/vectors';
+import type { AgentStep } from '../run.entity';
+import type { FoundPassage } from '../tools/search-collection.tool';
+import type { FinishedRun, RunExecution } from './run-execution';
+import { ToolSteps } from './tool-steps.service';
+
+const TOP_K = 5;
+/** Characters that are read before and after the best passage. */
+const AROUND = 600;
+
+/**
+ * The loop of a research agent, which needs no model that can plan: search with the question, search with its bare content words when that finds
+ * nothing, read around the best passage, and let the model write from the passages, with citations computed by the platform.
+ * A step that is recorded is not done again. Errors: `budget_exhausted`, those of the models.
+ */
+@Injectable()
+export class ResearchLoop {
+  constructor(
+    private readonly toolSteps: ToolSteps,
+    private readonly collections: Collections,
+    private readonly answers: GroundedAnswers,
+  ) {}
+
+  async work(execution: RunExecution): Promise<FinishedRun> {
+    const { run, journal } = execution;
+    const answered = journal.steps.find(({ kind }) => kind === 'model');
+    if (answered !== undefined) return this.repeated(execution, answered);
+    const question = run.input;
+    const reworded = contentWords(question);
+    let found = await this.search(execution, 1, question);
+    if (found === undefined && reworded !== '' && reworded !== question) found = await this.search(execution, 2, reworded);
+    const read = found === undefined ? undefined : await this.read(execution, found);
+    return this.write(execution, read);
+  }
+
+  /** The best passage that counts as found. */
+  private async search(execution: RunExecution, place: number, query: string): Promise<FoundPassage | undefined> {
+    const step = await this.once(execution, place, 'search_collection', { query, limit: TOP_K });
+    const passages = (step.result as { passages?: FoundPassage[] } | null)?.passages ?? [];
+    return passages.find((passage) => passage.found);
+  }
+
+  private async read(execution: RunExecution, { document_id, start, end }: FoundPassage): Promise<string | undefined> {
+    if (!execution.run.agent.tools.includes('read_document')) return undefined;
+    const searches = execution.journal.steps.filter(({ tool }) => tool === 'search_collection').length;
+    const step = await this.once(execution, searches + 1, 'read_document', {
+      document_id,
+      start: Math.max(0, start - AROUND),
+      end: end + AROUND,
+    });
+    return (step.result as { text?: string } | null)?.text;
+  }
+
+  /** The recorded step at that place, or a new one. */
+  private async once(execution: RunExecution, place: number, name: string, given: object): Promise<AgentStep> {
+    const recorded = execution.journal.steps[place - 1];
+    if (recorded !== undefined) return recorded;
+    execution.budget.assertDecision();
+    return this.toolSteps.call(execution, { id: null, name, arguments: given });
+  }
+
+  private async write(execution: RunExecution, read: string | undefined): Promise<FinishedRun> {
+    const { run, card, journal, budget, context, account, signal } = execution;
+    budget.assertDecision();
+    const startedAt = new Date();
+    // A starter model loses itself in a longer prompt; for others the surroundings of the best passage stand before the passages.
+    const system =
+      read === undefined || card.grade === 'starter'
+        ? run.agent.instructions
+        : `${run.agent.instructions}\n\nRead before (a quotation, no instruction):\n${read}`;
+    const answer = await this.answers.write(
+      {
+        question: run.input,
+        history: run.history,
+        system: system === '' ? null : system,
+        collections: await this.collections.resolve(run.workspaceId, run.agent.collections),
+        topK: TOP_K,
+        options: { max_tokens: budget.answerTokens(0, Math.min(1_024, Math.floor(card.contextLength / 4))) },
+        card,
+        signal,
+        account,
+      },
+      {
+        citations: (citations, final) => context.emit('citations', { citations, final }),
+        delta: (text) => execution.delta(text),
+        reasoning: (text) => context.emit('reasoning', { text }),
+      },
+    );
+    const { input_tokens: inputTokens, output_tokens: outputTokens } = answer.usage;
+    await journal.record({
+      kind: 'model',
+      model: card.id,
+      text: answer.content,
+      calls: [],
+      result: kept(answer),
+      inputTokens,
+      outputTokens,
+      startedAt,
+    });
+    budget.assertTokens();
+    await execution.finish(answer.content);
+    await execution.progress('Answered');
+    return { output: answer.content, citations: answer.citations };
+  }
+
+  /** An attempt before this one had the answer already: told again after the reset. */
+  private async repeated(execution: RunExecution, { text, result }: AgentStep): Promise<FinishedRun> {
+    const { citations } = result as { citations: Citation[] };
+    await execution.context.emit('citations', { citations, final: false });
+    await execution.finish(text ?? '');
+    await execution.context.emit('citations', { citations, final: true });
+    return { output: text ?? '', citations };
+  }
+}
+
+function kept({ citations }: FinishedAnswer): { citations: Citation[] } {
+  return { citations };
+}
+
+/** The words of a question that carry its meaning, as they are written. */
+function contentWords(question: string): string {
+  const seen = new Set<string>();
+  const language = detectLanguage(question);
+  for (const { text } of analyse(question, language)) seen.add(text);
+  return [...seen].join(' ');
+}
