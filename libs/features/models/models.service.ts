@@ -19,6 +19,7 @@ import type { Page, PageQuery } from '@kernel/paging';
 import { fetchCommandOf } from './fetch-command';
 import { offersOf, type ModelOffer } from './model-offers';
 import { ModelRuntimes } from './model-runtimes';
+import { thoughtsApart } from './thinking-stream';
 import { ToolProtocol } from './tool-protocol';
 
 /** Tokens that a model sets before a text by itself. */
@@ -94,7 +95,8 @@ export class Models {
       { card, request, promptTokens, open: (metered) => runtime.chat({ ...request, ...metered }) },
       account,
     );
-    yield* protocol?.read(made) ?? made;
+    const apart = thoughtsApart(made, request, card);
+    yield* protocol?.read(apart) ?? apart;
   }
 
   /** Continues a text without a chat template. */
