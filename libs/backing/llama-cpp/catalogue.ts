@@ -21,6 +21,8 @@ export interface CatalogueEntry {
   contextBytesPerToken?: number;
   /** Against loops of small models: applies to the last 64 tokens of the answer itself; 1 = off. */
   repeatPenalty?: number;
+  /** Can think before it answers. */
+  thinking?: true;
   embedding?: EmbeddingTraits;
 }
 

@@ -26,7 +26,7 @@ export class ChatEngine {
   ) {}
 
   chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
-    return this.run(request, signal, (model) => model.prompt(request.turns, signal));
+    return this.run(request, signal, (model) => model.prompt(request.turns, signal, request.think));
   }
 
   /** Continues a text without the chat template. */

@@ -1,8 +1,9 @@
-import type { ChatWrapper, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
+import type { LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp' with {
   'resolution-mode': 'import',
 };
 import type { ChatRequest, ChatTurn, SamplingRequest } from '@kernel/models';
 import type { ChatEntry } from './catalogue';
+import { ChatTemplate } from './chat.template';
 import type { LlamaCppClient } from './llama-cpp.client';
 import { Breather, slices } from './text.slices';
 
@@ -22,31 +23,25 @@ export class ChatModel {
   private constructor(
     readonly entry: ChatEntry,
     private readonly model: LlamaModel,
-    private readonly template: ChatWrapper,
+    private readonly template: ChatTemplate,
     private readonly sequence: LlamaContextSequence,
     private readonly client: LlamaCppClient,
   ) {}
 
   static async open(client: LlamaCppClient, entry: ChatEntry, path: string): Promise<ChatModel> {
-    const { JinjaTemplateChatWrapper } = await client.library();
+    const library = await client.library();
     const model = await client.loadModel(path);
     try {
       const template = model.fileInfo.metadata.tokenizer.chat_template;
       if (template === undefined) throw new Error('The file holds no chat template.');
       if (model.trainContextSize < entry.contextLength) throw new Error(`The file's context is ${model.trainContextSize} tokens only.`);
-      const wrapper = new JinjaTemplateChatWrapper({
-        template,
-        reasoning: false,
-        joinAdjacentMessagesOfTheSameType: false,
-        trimLeadingWhitespaceInResponses: false,
-      });
       const context = await model.createContext({
         contextSize: entry.contextLength,
         batchSize: STEP,
         sequences: 1,
         threads: client.threads,
       });
-      return new ChatModel(entry, model, wrapper, context.getSequence(), client);
+      return new ChatModel(entry, model, new ChatTemplate(library, template), context.getSequence(), client);
     } catch (error) {
       await model.dispose();
       throw error;
@@ -54,12 +49,10 @@ export class ChatModel {
   }
 
   /** The whole prompt, ending where the answer begins. */
-  async prompt(turns: ChatTurn[], signal: AbortSignal): Promise<Token[]> {
-    const chatHistory = [...turns.map(historyItem), { type: 'model' as const, response: [] }];
-    const { contextText } = this.template.generateContextState({ chatHistory });
+  async prompt(turns: ChatTurn[], signal: AbortSignal, think = false): Promise<Token[]> {
     const tokens: Token[] = [];
     const breather = new Breather();
-    for (const part of contextText.values) {
+    for (const part of this.template.prompt(turns, think).values) {
       if (typeof part !== 'string') for (const token of part.tokenize(this.model.tokenizer)) tokens.push(token);
       else await this.tokenize(part, signal, breather, tokens);
     }
@@ -145,10 +138,4 @@ export class ChatModel {
     }
     return into;
   }
-}
-
-function historyItem(turn: ChatTurn) {
-  if (turn.role === 'assistant') return { type: 'model' as const, response: [turn.content] };
-  // What a tool answered stands before the model like what a person says: the platform writes calls into the text of turns.
-  return { type: turn.role === 'tool' ? ('user' as const) : turn.role, text: turn.content };
 }

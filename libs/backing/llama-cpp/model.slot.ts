@@ -52,7 +52,7 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
       license: entry.license,
       languages: entry.languages,
       contextLength: entry.contextLength,
-      capabilities: entry.kind === 'chat' ? ['chat', 'completion', 'json', 'json_schema'] : ['embedding'],
+      capabilities: capabilitiesOf(entry),
       embedding: entry.embedding,
     };
   }
@@ -103,4 +103,9 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
 /** The first line without paths of this machine. */
 function publicReason(reason: string): string {
   return (reason.split('\n')[0] ?? '').replace(/"?(?:[A-Za-z]:)?[\\/][^\s"]*"?/g, 'the file').replace(/\.$/, '');
+}
+
+function capabilitiesOf({ kind, thinking }: CatalogueEntry): string[] {
+  if (kind === 'embedding') return ['embedding'];
+  return ['chat', 'completion', 'json', 'json_schema', ...(thinking === true ? ['thinking'] : [])];
 }
