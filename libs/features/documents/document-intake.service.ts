@@ -1,139 +1,114 @@
-import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { isUniqueViolation } from '@backing/postgres';
-import { Jobs } from '@features/jobs';
 import { Collections } from '@features/vectors';
-import { Blobs } from '@kernel/blobs';
 import { AppError } from '@kernel/errors';
-import { v7 } from 'uuid';
-import { originalKey } from './blob-keys';
-import type { StoredDocument } from './document';
+import { nameOfUrl } from './document-name';
+import { DocumentOriginals, type ReceivedContent } from './document-originals.service';
+import { DocumentReplacements, type AcceptedDocument } from './document-replacements.service';
 import { DocumentTries, type Origin } from './document-tries.service';
-import { DocumentsRepository } from './documents.repository';
-import type { Metadata } from './metadata';
-import { ContentInspector, type MediaType } from './text/content.inspector';
+import { DocumentsRepository, type DocumentChange } from './documents.repository';
 
-/** An original that is stored and not yet anybody's. */
-export interface ReceivedContent {
-  documentId: string;
-  bytes: number;
-  sha256: string;
-  mediaType: MediaType;
-}
-
-export interface NewDocument {
+export interface NewDocument extends DocumentChange {
   /** Name of the collection. */
   collection: string;
-  name: string;
   externalId: string | null;
-  metadata: Metadata;
-}
-
-/** The document, and the job that reads it when there is a new one. */
-export interface AcceptedDocument {
-  document: StoredDocument;
-  jobId: string | null;
 }
 
 /** Two of the same content may meet, and one may fail or go meanwhile: then it is looked at again. */
 const MOST_MEETINGS = 5;
 
-/** Takes documents in. Errors: `not_found` (collection), `too_large`, `unsupported_media_type`, `unprocessable`, `storage_full`. */
+/** Takes documents in. Errors: `not_found` (collection), `conflict`. */
 @Injectable()
 export class DocumentIntake {
   constructor(
     private readonly repository: DocumentsRepository,
     private readonly tries: DocumentTries,
     private readonly collections: Collections,
-    private readonly jobs: Jobs,
-    private readonly blobs: Blobs,
+    private readonly originals: DocumentOriginals,
+    private readonly replacements: DocumentReplacements,
   ) {}
 
-  /** Stores an original while it is inspected; what is refused leaves nothing. */
-  async receive(content: Readable | Buffer, maxBytes: number, name = ''): Promise<ReceivedContent> {
-    const documentId = v7();
-    const inspector = new ContentInspector(name);
-    let mediaType: MediaType | undefined;
-    async function* inspected(): AsyncGenerator<Buffer> {
-      for await (const chunk of Buffer.isBuffer(content) ? [content] : content) {
-        const bytes = Buffer.from(chunk as Uint8Array);
-        inspector.take(bytes);
-        yield bytes;
-      }
-      mediaType = inspector.finish().mediaType;
-    }
-    const stored = await this.blobs.put(originalKey(documentId, 1), Readable.from(inspected()), { maxBytes });
-    return { documentId, ...stored, mediaType: mediaType ?? 'text/plain' };
-  }
-
-  /** Gives a received original back. What cannot be removed now goes at the next start. */
-  async discard(received: ReceivedContent): Promise<void> {
-    await this.blobs.delete(originalKey(received.documentId, 1)).catch(() => undefined);
-  }
-
   /**
-   * Makes a document of a received original and accepts its job. The original is given back when the collection has these bytes already
-   * (then that document is the answer) and when this is refused.
+   * Makes a document of a received original and accepts its job; with an external id that a document of the collection has, the original takes
+   * the place of that one's. It is given back when the collection has these bytes already (then that document is the answer) and when it is
+   * refused.
    */
   async accept(received: ReceivedContent, wanted: NewDocument, origin: Origin): Promise<AcceptedDocument> {
-    const collectionId = await this.checked(received, wanted, origin);
+    const collectionId = await this.collection(received, wanted, origin);
     for (let meeting = 1; meeting <= MOST_MEETINGS; meeting += 1) {
-      const known = await this.known(collectionId, received, origin);
-      if (known !== undefined) {
-        await this.discard(received);
-        return known;
-      }
+      const met = (await this.replaced(collectionId, received, wanted, origin)) ?? (await this.known(collectionId, received, origin));
+      if (met !== undefined) return met;
       const accepted = await this.insert(collectionId, received, wanted, origin);
       if (accepted !== undefined) return accepted;
     }
-    await this.discard(received);
+    await this.originals.discard(received);
     throw new AppError('conflict', 'The same content is being changed by others; try again.', { retryable: true });
   }
 
-  private async checked(received: ReceivedContent, wanted: NewDocument, { principal }: Origin): Promise<string> {
+  private async collection(received: ReceivedContent, wanted: NewDocument, { principal }: Origin): Promise<string> {
     try {
       const [collection] = await this.collections.resolve(principal.workspaceId, [wanted.collection]);
       if (collection === undefined) throw AppError.notFound(`The collection '${wanted.collection}'`);
-      if (wanted.externalId !== null && (await this.repository.hasExternal(collection.id, wanted.externalId))) {
-        throw AppError.field('unprocessable', 'external_id', 'a document has this id, and replacing is not supported yet.');
-      }
       return collection.id;
     } catch (error) {
-      await this.discard(received);
+      await this.originals.discard(received);
       throw error;
     }
   }
 
-  /** The collection's document with these bytes; a failed one is tried again. */
-  private async known(collectionId: string, { sha256 }: ReceivedContent, origin: Origin): Promise<AcceptedDocument | undefined> {
-    const found = await this.repository.findContent(collectionId, sha256);
-    if (found === undefined) return undefined;
-    if (found.status !== 'failed') return { document: found, jobId: null };
-    const jobId = await this.tries.again(found.id, origin);
-    const document = jobId === undefined ? undefined : await this.repository.find(origin.principal.workspaceId, found.id);
-    return document === undefined || jobId === undefined ? undefined : { document, jobId };
+  private async replaced(
+    collectionId: string,
+    received: ReceivedContent,
+    { name, metadata, externalId }: NewDocument,
+    origin: Origin,
+  ): Promise<AcceptedDocument | undefined> {
+    if (externalId === null) return undefined;
+    const document = await this.repository.findExternal(collectionId, externalId);
+    return document === undefined ? undefined : this.replacements.adopt(document, received, { name, metadata }, origin);
   }
 
-  /** Undefined when somebody was first with these bytes. After any other failure the original stays: the statement may have been committed. */
+  /** The collection's document with these bytes; a failed one is tried again. */
+  private async known(collectionId: string, received: ReceivedContent, origin: Origin): Promise<AcceptedDocument | undefined> {
+    if (received.sha256 === null) return undefined;
+    const found = await this.repository.findContent(collectionId, received.sha256);
+    if (found === undefined) return undefined;
+    const jobId = found.status === 'failed' ? await this.tries.again(found.id, origin) : null;
+    const document = jobId === null ? found : await this.repository.find(origin.principal.workspaceId, found.id);
+    if (document === undefined || jobId === undefined) return undefined;
+    await this.originals.discard(received);
+    return { document, jobId };
+  }
+
+  /** Undefined when somebody was first with these bytes or this id. After any other failure the original stays: the statement may have been committed. */
   private async insert(
     collectionId: string,
     received: ReceivedContent,
-    wanted: NewDocument,
+    { name, metadata = {}, externalId }: NewDocument,
     origin: Origin,
   ): Promise<AcceptedDocument | undefined> {
-    const { documentId: id, ...content } = received;
-    const { name, externalId, metadata } = wanted;
+    const { documentId: id, contentVersion: _first, ...content } = received;
     const { workspaceId, userId: ownerId } = origin.principal;
+    const provisional =
+      name === undefined && content.sourceUrl !== null ? nameOfUrl(content.sourceUrl) : { name: name ?? 'document', sure: true };
     const job = this.tries.acceptance(id, 1, origin);
+    const row = {
+      id,
+      workspaceId,
+      ownerId,
+      collectionId,
+      externalId,
+      metadata,
+      name: provisional.name,
+      named: provisional.sure,
+      ...content,
+    };
     try {
-      await this.repository.accept({ id, workspaceId, ownerId, collectionId, name, externalId, metadata, ...content }, job);
+      await this.repository.accept(row, job);
     } catch (error) {
-      if (isUniqueViolation(error, 'documents_content')) return undefined;
-      if (!isUniqueViolation(error, 'documents_external')) throw error;
-      await this.discard(received);
-      throw AppError.field('unprocessable', 'external_id', 'a document has this id, and replacing is not supported yet.');
+      if (isUniqueViolation(error, 'documents_content') || isUniqueViolation(error, 'documents_external')) return undefined;
+      throw error;
     }
-    this.jobs.wake();
+    await this.tries.begun(null);
     const document = await this.repository.find(workspaceId, id);
     if (document === undefined) throw AppError.notFound('The document');
     return { document, jobId: job.jobId };

@@ -3,6 +3,7 @@ import { PostgresClient } from '@backing/postgres';
 import { Jobs } from '@features/jobs';
 import { AppError } from '@kernel/errors';
 import { CitationsRepository } from './citations.repository';
+import { assertKnown, type KnownRevisions } from './document-replacements.service';
 import { DocumentSweep } from './document-sweep.service';
 import { DocumentsRepository } from './documents.repository';
 
@@ -19,10 +20,12 @@ export class DocumentRemoval {
 
   /**
    * Answers once the document's row is gone: from then on no search shows it, whatever a store still holds. Its jobs end first, so that none
-   * of them writes any more; vectors, text and original follow in the background. Errors: `not_found`.
+   * of them writes any more; vectors, text and original follow in the background. Errors: `not_found`, `precondition_failed`.
    */
-  async remove(workspaceId: string, id: string): Promise<void> {
-    if ((await this.repository.find(workspaceId, id)) === undefined) throw AppError.notFound('The document');
+  async remove(workspaceId: string, id: string, known?: KnownRevisions): Promise<void> {
+    const document = await this.repository.find(workspaceId, id);
+    if (document === undefined) throw AppError.notFound('The document');
+    assertKnown(document, known);
     await this.jobs.cancelSubject(id);
     const removed = await this.postgres.transaction(async (connection) => {
       await this.citations.forget(connection, workspaceId, id);

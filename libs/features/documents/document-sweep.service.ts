@@ -2,6 +2,7 @@ import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationB
 import { PostgresClient } from '@backing/postgres';
 import { Points } from '@features/vectors';
 import { Blobs } from '@kernel/blobs';
+import { DocumentReplacementsRepository } from './document-replacements.repository';
 import { DocumentsRepository } from './documents.repository';
 
 /** Blobs of documents asked about in one statement. */
@@ -10,7 +11,7 @@ const BATCH = 500;
 const SETTLED_MS = 3_600_000;
 
 /**
- * Removes what deleted and failed documents leave behind: vectors, points and blobs. Runs after each such end, and over everything at the
+ * Removes what deleted, failed and replaced documents leave behind: vectors, points and blobs. Runs after each such end, and over everything at the
  * start, which finds what a crash left. What fails now is found at the next run.
  */
 @Injectable()
@@ -22,6 +23,7 @@ export class DocumentSweep implements OnApplicationBootstrap, BeforeApplicationS
 
   constructor(
     private readonly repository: DocumentsRepository,
+    private readonly replacements: DocumentReplacementsRepository,
     private readonly points: Points,
     private readonly blobs: Blobs,
     private readonly postgres: PostgresClient,
@@ -55,6 +57,7 @@ export class DocumentSweep implements OnApplicationBootstrap, BeforeApplicationS
 
   private async all(before: number): Promise<void> {
     await this.points.sweep();
+    await this.replacements.forgetAbandoned();
     for (const kind of ['documents/', 'texts/']) {
       const keys = await this.blobs.keys(kind);
       for (let at = 0; at < keys.length && !this.stopping; at += BATCH) await this.removeUnused(keys.slice(at, at + BATCH), before);
@@ -67,7 +70,7 @@ export class DocumentSweep implements OnApplicationBootstrap, BeforeApplicationS
     for (const key of keys) {
       const { kind, id, version } = partsOf(key);
       const document = living.get(id);
-      const used = kind === 'documents' ? document?.content === version : document?.texts.includes(version) === true;
+      const used = kind === 'documents' ? document?.originals.includes(version) === true : document?.texts.includes(version) === true;
       const awaited = document === undefined && madeAt(key) >= before;
       if (!used && !awaited) await this.blobs.delete(key);
     }

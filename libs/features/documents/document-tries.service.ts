@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { isUniqueViolation, PostgresClient } from '@backing/postgres';
+import { isUniqueViolation, PostgresClient, type Queryable } from '@backing/postgres';
 import { Jobs, type Acceptance } from '@features/jobs';
 import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
+import type { StoredDocument } from './document';
+import { DocumentReplacementsRepository } from './document-replacements.repository';
 import { ingestDocument } from './documents.jobs';
 import { DocumentsRepository } from './documents.repository';
 
@@ -17,6 +19,7 @@ export interface Origin {
 export class DocumentTries {
   constructor(
     private readonly repository: DocumentsRepository,
+    private readonly replacements: DocumentReplacementsRepository,
     private readonly jobs: Jobs,
     private readonly postgres: PostgresClient,
   ) {}
@@ -38,15 +41,21 @@ export class DocumentTries {
     );
   }
 
+  /** After the accepting statement committed: the job starts, and the one before it ends. */
+  async begun(before: string | null): Promise<void> {
+    this.jobs.wake();
+    if (before !== null) await this.jobs.supersede(before);
+  }
+
   /**
-   * Another try of a failed document, under a version of its own: nothing that is still being removed of the last one can meet it.
+   * Another try of a failed document or replacement, under a version of its own: nothing that is still being removed of the last one can meet it.
    * Undefined when the document is gone or no longer failed; `conflict` when the collection got the same content by another document.
    */
   async again(documentId: string, origin: Origin, retryOf?: string): Promise<string | undefined> {
     const jobId = await this.postgres
       .transaction(async (connection) => {
-        const document = await this.repository.lockFailed(connection, origin.principal.workspaceId, documentId);
-        if (document === undefined) return undefined;
+        const document = await this.repository.lock(connection, origin.principal.workspaceId, documentId);
+        if (document === undefined || !(await this.failed(connection, document))) return undefined;
         const job = this.acceptance(documentId, document.version + 1, origin, retryOf);
         await this.repository.tryAgain(connection, documentId, job);
         return job.jobId;
@@ -57,5 +66,11 @@ export class DocumentTries {
       });
     if (jobId !== undefined) this.jobs.wake();
     return jobId;
+  }
+
+  /** Whether there is something to try again; a failed replacement is made ready for it. */
+  private async failed(connection: Queryable, document: StoredDocument): Promise<boolean> {
+    if (document.status === 'failed') return true;
+    return document.status === 'ready' && document.error !== null && (await this.replacements.again(connection, document));
   }
 }

@@ -15,11 +15,18 @@ export interface StoredDocument {
   name: string;
   externalId: string | null;
   mediaType: string;
+  /** The character set that its sender declared. */
+  charset: string | null;
   bytes: number;
-  /** Lower-case hex, of the original. */
-  sha256: string;
+  /** Lower-case hex, of the original; null while the content of an address has not arrived. */
+  sha256: string | null;
+  /** Where it was fetched from. */
+  sourceUrl: string | null;
   status: DocumentStatus;
+  /** Of a document that is ready: why its last replacement failed. */
   error: JobFailure | null;
+  /** As the content names itself. */
+  title: string | null;
   language: string | null;
   pages: number | null;
   chunks: number;
@@ -28,6 +35,8 @@ export interface StoredDocument {
   contentVersion: number;
   metadata: Metadata;
   jobId: string | null;
+  /** Counts the changes that people see. */
+  revision: number;
   createdAt: Date;
   updatedAt: Date;
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { BlobsModule, FileBlobs } from '@backing/blobs';
+import { EgressModule } from '@backing/egress';
 import { ParsersModule } from '@backing/parsers';
 import { PostgresBlobs, PostgresModule } from '@backing/postgres';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
@@ -9,8 +10,13 @@ import { Blobs } from '@kernel/blobs';
 import { AppConfig } from '@kernel/config';
 import { CollectionRemoval } from './collection-removal.service';
 import { CitationsRepository } from './citations.repository';
+import { DocumentChunksRepository } from './document-chunks.repository';
+import { DocumentFetch } from './document-fetch.service';
 import { DocumentIntake } from './document-intake.service';
+import { DocumentOriginals } from './document-originals.service';
 import { DocumentRemoval } from './document-removal.service';
+import { DocumentReplacementsRepository } from './document-replacements.repository';
+import { DocumentReplacements } from './document-replacements.service';
 import { DocumentSweep } from './document-sweep.service';
 import { DocumentTries } from './document-tries.service';
 import { ingestDocument } from './documents.jobs';
@@ -22,7 +28,7 @@ import { IngestHandler } from './ingest.handler';
 
 /** Documents: taking them in, reading them in the background, showing and deleting them. */
 @Module({
-  imports: [BlobsModule, ParsersModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
+  imports: [BlobsModule, EgressModule, ParsersModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
   providers: [
     {
       provide: Blobs,
@@ -32,8 +38,13 @@ import { IngestHandler } from './ingest.handler';
     { provide: DeclaredJobs, useFactory: () => new DeclaredJobs(ingestDocument) },
     CollectionRemoval,
     CitationsRepository,
+    DocumentChunksRepository,
+    DocumentFetch,
     DocumentIntake,
+    DocumentOriginals,
     DocumentRemoval,
+    DocumentReplacements,
+    DocumentReplacementsRepository,
     Documents,
     DocumentsRepository,
     DocumentSweep,
@@ -42,6 +53,6 @@ import { IngestHandler } from './ingest.handler';
     IngestPlanner,
     IngestWriter,
   ],
-  exports: [CollectionRemoval, DocumentIntake, DocumentRemoval, Documents, DocumentSweep],
+  exports: [CollectionRemoval, DocumentIntake, DocumentOriginals, DocumentRemoval, DocumentReplacements, Documents, DocumentSweep],
 })
 export class DocumentsModule {}

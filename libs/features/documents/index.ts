@@ -1,10 +1,14 @@
 export { CollectionRemoval } from './collection-removal.service';
 export { DOCUMENT_STATUSES, type DocumentStatus, type StoredDocument } from './document';
-export { DocumentIntake, type AcceptedDocument, type NewDocument, type ReceivedContent } from './document-intake.service';
+export type { DocumentChunk } from './document-chunks.repository';
+export { DocumentIntake, type NewDocument } from './document-intake.service';
+export { DocumentOriginals, type OriginalPlace, type ReceivedContent } from './document-originals.service';
 export { DocumentRemoval } from './document-removal.service';
+export { DocumentReplacements, type AcceptedDocument, type KnownRevisions } from './document-replacements.service';
 export { DocumentSweep } from './document-sweep.service';
 export type { Origin } from './document-tries.service';
 export { ingestDocument } from './documents.jobs';
 export { DocumentsModule } from './documents.module';
+export type { DocumentChange } from './documents.repository';
 export { Documents, type TextSlice } from './documents.service';
 export { asMetadata, type Metadata } from './metadata';

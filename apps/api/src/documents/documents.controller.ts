@@ -1,27 +1,36 @@
-import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { DocumentRemoval, Documents } from '@features/documents';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { asMetadata, DocumentRemoval, Documents, type StoredDocument } from '@features/documents';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { acceptedVersions, entityTag } from '../chat/entity-tag';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { IdPipe } from '../http/id.pipe';
 import { jobView } from '../jobs/jobs.schema';
-import { DocumentRequests } from './document-requests.service';
+import { DocumentRequests, type TakenDocument } from './document-requests.service';
 import {
   acceptedDocumentSchema,
+  changeDocumentBody,
+  chunkListSchema,
   CREATE_CONTENT,
   documentListSchema,
   documentSchema,
   documentView,
+  listChunksQuery,
   listDocumentsQuery,
+  REPLACE_CONTENT,
   textQuery,
   textSliceSchema,
+  type ChangeDocumentBody,
+  type ListChunksQuery,
   type ListDocumentsQuery,
   type TextQuery,
 } from './documents.schema';
+
+const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
 
 /** The documents of a workspace. */
 @ApiTags('documents')
@@ -36,17 +45,14 @@ export class DocumentsController {
   @Post()
   @HttpCode(202)
   @Access('documents:write', 'editor', { uploads: true, spends: true })
-  @ApiOperation({ summary: 'Add a document: a file, or a text as JSON; it is read in the background.' })
+  @ApiOperation({ summary: 'Add a document: a file, or a text or an address as JSON; it is read in the background.' })
   @ApiConsumes('multipart/form-data', 'application/json')
   @ApiBody(CREATE_CONTENT)
   @Answers(202, acceptedDocumentSchema, 'The document and the job that reads it.')
   @Answers(200, acceptedDocumentSchema, 'The collection has the same bytes already: that document.')
-  @Problems('not_found', 'conflict', 'too_large', 'unsupported_media_type', 'unprocessable', 'storage_full')
+  @Problems('not_found', 'conflict', 'too_large', 'unsupported_media_type', 'unprocessable', 'egress_blocked', 'storage_full')
   async create(@Req() request: FastifyRequest, @Caller() principal: Principal, @Res({ passthrough: true }) reply: FastifyReply) {
-    const { document, job } = await this.requests.create(request, principal);
-    if (job === null) void reply.code(200);
-    else void reply.header('Location', `/api/v1/jobs/${job.id}`);
-    return { document: documentView(document), job: job === null ? null : jobView(job) };
+    return answered(await this.requests.create(request, principal), reply);
   }
 
   @Get()
@@ -63,10 +69,58 @@ export class DocumentsController {
   @Get(':id')
   @Access('documents:read')
   @ApiOperation({ summary: 'Read what is known about a document.' })
-  @Answers(200, documentSchema, 'The document.')
+  @Answers(200, documentSchema, 'The document; its ETag is for If-Match.')
   @Problems('not_found')
-  async get(@Param('id', IdPipe) id: string, @Caller() principal: Principal) {
-    return documentView(await this.documents.get(principal.workspaceId, id));
+  async get(@Param('id', IdPipe) id: string, @Caller() principal: Principal, @Res({ passthrough: true }) reply: FastifyReply) {
+    return shown(await this.documents.get(principal.workspaceId, id), reply);
+  }
+
+  @Patch(':id')
+  @Access('documents:write', 'editor')
+  @ApiOperation({ summary: 'Change the name or the metadata of a document, each as a whole; searches see it at once.' })
+  @ApiHeader(IF_MATCH)
+  @Answers(200, documentSchema, 'The changed document.')
+  @Problems('not_found', 'precondition_failed', 'unprocessable')
+  async change(
+    @Param('id', IdPipe) id: string,
+    @Body({ schema: changeDocumentBody }) body: ChangeDocumentBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const change = { name: body.name, metadata: body.metadata === undefined ? undefined : asMetadata(body.metadata) };
+    return shown(await this.documents.change(principal.workspaceId, id, change, acceptedVersions(ifMatch)), reply);
+  }
+
+  @Put(':id')
+  @HttpCode(202)
+  @Access('documents:write', 'editor', { uploads: true })
+  @ApiOperation({
+    summary: 'Replace the content of a document under the same id; what it has stays visible until the new content is read.',
+  })
+  @ApiConsumes('multipart/form-data', 'application/json')
+  @ApiBody(REPLACE_CONTENT)
+  @ApiHeader(IF_MATCH)
+  @Answers(202, acceptedDocumentSchema, 'The document and the job that reads the new content.')
+  @Answers(200, acceptedDocumentSchema, 'The document has these bytes already.')
+  @Problems(
+    'not_found',
+    'conflict',
+    'precondition_failed',
+    'too_large',
+    'unsupported_media_type',
+    'unprocessable',
+    'egress_blocked',
+    'storage_full',
+  )
+  async replace(
+    @Param('id', IdPipe) id: string,
+    @Req() request: FastifyRequest,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Caller() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answered(await this.requests.replace(request, principal, id, acceptedVersions(ifMatch)), reply);
   }
 
   @Get(':id/text')
@@ -78,13 +132,65 @@ export class DocumentsController {
     return this.documents.text(principal.workspaceId, id, query.start, query.end);
   }
 
+  @Get(':id/chunks')
+  @Access('documents:read')
+  @ApiOperation({ summary: 'List the passages that searches find of a document, in the order of its text.' })
+  @Answers(200, chunkListSchema, 'A page of passages.')
+  @Problems('not_found', 'conflict')
+  async chunks(
+    @Param('id', IdPipe) id: string,
+    @Query({ schema: listChunksQuery }) query: ListChunksQuery,
+    @Caller() principal: Principal,
+  ) {
+    return listAnswer(await this.documents.chunks(principal.workspaceId, id, query), (chunk) => chunk.id);
+  }
+
+  @Get(':id/content')
+  @Access('documents:read')
+  @ApiOperation({ summary: 'Download the original of a document.' })
+  @ApiProduces('application/octet-stream')
+  @ApiResponse({ status: 200, description: 'The original, as an attachment.', schema: { type: 'string', format: 'binary' } })
+  @Problems('not_found', 'conflict')
+  async content(@Param('id', IdPipe) id: string, @Caller() principal: Principal, @Res({ passthrough: true }) reply: FastifyReply) {
+    const { document, content } = await this.documents.content(principal.workspaceId, id);
+    void reply.headers({
+      'content-type': document.mediaType,
+      'content-disposition': attachment(document.name),
+      etag: entityTag(document.revision),
+    });
+    return new StreamableFile(content, { type: document.mediaType, disposition: attachment(document.name), length: content.length });
+  }
+
   @Delete(':id')
   @HttpCode(204)
   @Access('documents:write', 'editor')
   @ApiOperation({ summary: 'Delete a document everywhere, also from stored answers.' })
+  @ApiHeader(IF_MATCH)
   @Answers(204, undefined, 'Deleted.')
-  @Problems('not_found')
-  async delete(@Param('id', IdPipe) id: string, @Caller() principal: Principal): Promise<void> {
-    await this.removal.remove(principal.workspaceId, id);
+  @Problems('not_found', 'precondition_failed')
+  async delete(
+    @Param('id', IdPipe) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Caller() principal: Principal,
+  ): Promise<void> {
+    await this.removal.remove(principal.workspaceId, id, acceptedVersions(ifMatch));
   }
+}
+
+function shown(document: StoredDocument, reply: FastifyReply) {
+  void reply.header('ETag', entityTag(document.revision));
+  return documentView(document);
+}
+
+function answered({ document, job }: TakenDocument, reply: FastifyReply) {
+  if (job === null) void reply.code(200);
+  else void reply.header('Location', `/api/v1/jobs/${job.id}`);
+  return { document: documentView(document), job: job === null ? null : jobView(job) };
+}
+
+/** RFC 6266: a plain name for old clients, the whole one for all others. */
+function attachment(name: string): string {
+  const plain = name.replaceAll(/[^\x20-\x7e]|["\\%]/gu, '_');
+  const whole = encodeURIComponent(name.toWellFormed()).replaceAll(/['()*]/gu, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `attachment; filename="${plain}"; filename*=UTF-8''${whole}`;
 }

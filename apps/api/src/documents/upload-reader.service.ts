@@ -3,13 +3,12 @@ import type {} from '@fastify/multipart';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
-import { DocumentIntake, type ReceivedContent } from '@features/documents';
-import { AppConfig } from '@kernel/config';
+import { DocumentOriginals, type OriginalPlace, type ReceivedContent } from '@features/documents';
 import { AppError } from '@kernel/errors';
 import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
 import { checkText } from '../http/json-body';
 import { ValidationPipe } from '../http/validation.pipe';
-import { uploadFields, type UploadFields } from './documents.schema';
 
 const LONGEST_NAME = 255;
 /** How long the rest of a refused upload is read, so that its sender hears why. */
@@ -24,10 +23,22 @@ const LIMITS = {
   fileSize: Number.POSITIVE_INFINITY,
 };
 
-export interface Upload {
+export interface Upload<Fields> {
   content: ReceivedContent;
   name: string;
-  fields: UploadFields;
+  fields: Fields;
+}
+
+export interface UploadForm<Fields> {
+  /** Of the fields beside the file. */
+  schema: z.ZodType<Fields>;
+  /** Reserved for the file; unset for a new document. */
+  place?: OriginalPlace;
+}
+
+interface Found {
+  content?: ReceivedContent;
+  name?: string;
 }
 
 /** Reads a multipart upload: the file goes straight into the store, the fields may stand before or after it. What is refused leaves nothing. */
@@ -37,32 +48,33 @@ export class UploadReader {
 
   constructor(
     host: HttpAdapterHost<FastifyAdapter>,
-    private readonly intake: DocumentIntake,
-    private readonly config: AppConfig,
+    private readonly originals: DocumentOriginals,
   ) {
     host.httpAdapter.useMultipart();
   }
 
-  async read(request: FastifyRequest): Promise<Upload> {
-    const found: { content?: ReceivedContent; name?: string } = {};
+  async read<Fields>(request: FastifyRequest, { schema, place }: UploadForm<Fields>): Promise<Upload<Fields>> {
+    const found: Found = {};
     try {
-      const fields = await this.parts(request, found);
+      const fields = await this.parts(request, found, place);
       if (found.content === undefined) throw AppError.field('invalid', 'file', 'a file is required.');
-      return { content: found.content, name: found.name ?? 'document', fields: await this.valid(fields) };
+      checkText(fields, '');
+      const valid = (await this.pipe.transform<unknown>(fields, { type: 'body', schema })) as Fields;
+      return { content: found.content, name: found.name ?? 'document', fields: valid };
     } catch (error) {
-      if (found.content !== undefined) await this.intake.discard(found.content);
+      if (found.content !== undefined) await this.originals.discard(found.content);
       await drain(request);
       throw translated(error);
     }
   }
 
-  private async parts(request: FastifyRequest, found: { content?: ReceivedContent; name?: string }): Promise<Record<string, string>> {
+  private async parts(request: FastifyRequest, found: Found, place: OriginalPlace | undefined): Promise<Record<string, string>> {
     const fields: Record<string, string> = {};
     for await (const part of request.parts({ limits: LIMITS })) {
       if (part.type === 'file') {
         if (part.fieldname !== 'file') throw AppError.field('invalid', part.fieldname, 'is not a known field.');
         found.name = nameOf(part.filename);
-        found.content = await this.intake.receive(part.file, this.config.http.uploadBytes, part.filename);
+        found.content = await this.originals.receive(part.file, { name: found.name, contentType: part.mimetype, place });
       } else {
         if (part.valueTruncated || part.fieldnameTruncated)
           throw AppError.field('too_large', part.fieldname, `is longer than ${LIMITS.fieldSize} bytes.`);
@@ -71,11 +83,6 @@ export class UploadReader {
       }
     }
     return fields;
-  }
-
-  private async valid(fields: Record<string, string>): Promise<UploadFields> {
-    checkText(fields, '');
-    return this.pipe.transform(fields, { type: 'body', schema: uploadFields }) as Promise<UploadFields>;
   }
 }
 
