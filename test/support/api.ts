@@ -129,9 +129,10 @@ export class TestApi {
     return (json as Record<string, unknown>).secret as string;
   }
 
-  /** Stops the application in order and starts it again on the same data, at another address. */
-  async restart(): Promise<void> {
+  /** Stops the application in order and starts it again on the same data, at another address; `env` changes settings for good. */
+  async restart(env: Record<string, string> = {}): Promise<void> {
     await this.stop();
+    Object.assign(this.env, env);
     this.current = await run(this.env);
   }
 

@@ -1,6 +1,7 @@
 import { CATALOGUE } from '@backing/llama-cpp';
 import { OllamaClient, OllamaRuntime } from '@backing/ollama';
 import type { AppConfig } from '@kernel/config';
+import { loadScript } from '../scripts/load-script';
 
 /** The built-in models as the test server has them. */
 export const OLLAMA_CHAT = 'smollm2:135m-instruct-q4_1';
@@ -25,4 +26,27 @@ export function openOllama(address: string, limits: Partial<AppConfig['models']>
   const client = new OllamaClient({ ollama: { url: address } } as AppConfig);
   const runtime = new OllamaRuntime(client, CATALOGUE, { coldSeconds: 60, firstTokenSeconds: 60, idleSeconds: 60, ...limits });
   return { client, runtime };
+}
+
+/** An Ollama of the test's own, to be changed and killed. */
+export interface OwnOllama {
+  url: string;
+  pid: number;
+  log(): Promise<string>;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+}
+
+export async function startOwnOllama(environment: Record<string, string> = {}): Promise<OwnOllama> {
+  const { startOllama } = await loadScript<{ startOllama(options: { environment: Record<string, string> }): Promise<OwnOllama> }>(
+    'services.mjs',
+  );
+  return startOllama({ environment });
+}
+
+/** Gives a model of that server another name, so that no other runtime has it. */
+export async function copyModel(url: string, source: string, destination: string): Promise<void> {
+  const answer = await fetch(`${url}/api/copy`, { method: 'POST', body: JSON.stringify({ source, destination }) });
+  if (!answer.ok) throw new Error(`Copying ${source} answered ${answer.status}.`);
 }

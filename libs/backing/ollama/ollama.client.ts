@@ -87,8 +87,7 @@ export class OllamaClient implements OnApplicationShutdown {
   }
 
   private async open(call: OllamaCall & { probe?: boolean }, deadline: Deadline): Promise<Dispatcher.ResponseData['body']> {
-    if (this.agent === undefined || this.url === undefined)
-      throw new AppError('unavailable', 'OLLAMA_URL is not set.', { retryable: false });
+    if (this.url === undefined) throw new AppError('unavailable', 'OLLAMA_URL is not set.', { retryable: false });
     if (call.signal.aborted) throw cancelled(call.signal);
     if (call.probe !== true && performance.now() < this.blockedUntil) throw unreachable();
     const { Agent, request } = await import('undici');
