@@ -3,6 +3,7 @@ export interface MarkupNode {
   nodeName: string;
   textContent: string | null;
   parentNode: MarkupNode | null;
+  previousSibling: MarkupNode | null;
   nextSibling: MarkupNode | null;
   childNodes: Iterable<MarkupNode>;
   getAttribute?(name: string): string | null;

@@ -1,6 +1,7 @@
 import { cellText, rowText, tableText } from './markup-table';
 import type { MarkupNode } from './markup-table';
 import TurndownService from 'turndown';
+import { raisedNumber } from './raised';
 
 /** Signs that are not seen: soft hyphens, joiners of no width and marks of byte order. */
 const UNSEEN = /[\u00ad\u200b\u2060\ufeff]/gu;
@@ -22,11 +23,13 @@ function service(): TurndownService {
   // A text that is read and quoted needs no signs that keep it from being rendered.
   turndown.escape = (text) => text;
   turndown.addRule('plain', { filter: ['strong', 'b', 'em', 'i', 'u', 'a', 'del', 's'], replacement: (content) => content });
+  // From a note back to the text.
+  turndown.addRule('return', { filter: (node) => /^#(?:foot|end)note-ref/u.test(attribute(as(node), 'href')), replacement: () => '' });
   turndown.addRule('picture', { filter: 'img', replacement: (_, node) => attribute(as(node), 'alt') });
   turndown.addRule('item', { filter: 'li', replacement: (content, node) => item(content, as(node)) });
   turndown.addRule('raised', {
     filter: 'sup',
-    replacement: (content) => (/^\d+$/u.test(content.trim()) ? `[${content.trim()}]` : content),
+    replacement: (content, node) => raisedNumber(as(node).previousSibling?.textContent ?? '', content),
   });
   turndown.addRule('listing', {
     filter: 'pre',

@@ -1,3 +1,5 @@
+import { raisedNumber } from './raised';
+
 /** A piece of text at its place on a page, as pdf.js answers it. */
 export interface PositionedItem {
   str: string;
@@ -25,6 +27,13 @@ const COLUMN = 1;
 const SAME_LINE = 0.45;
 /** A paragraph begins after this multiple of the usual distance of lines. */
 const PARAGRAPH = 1.25;
+/** Rows of one table are at most this multiple of the font's size apart. */
+const ROWS = 3;
+/** The share of all distances of lines that is the usual one at most: between paragraphs they are larger. */
+const USUAL = 0.3;
+/** A raised number is smaller than its line and stands above its baseline. */
+const RAISED_SIZE = 0.8;
+const RAISED_BY = 0.15;
 /** A line of another size is no part of the paragraph above it. */
 const SIZE_CHANGE = 1.12;
 
@@ -39,16 +48,22 @@ export function linesOf(items: PositionedItem[]): PdfLine[] {
     if (empty) blank ||= item.str !== '';
     if (empty) continue;
     const piece = placed(item);
-    if (open !== undefined && continues(open, piece)) extend(open, piece, blank, item.dir === 'rtl');
+    if (open !== undefined && continues(open, piece)) extend(open, piece, blank);
     else lines.push((open = piece));
     blank = false;
   }
-  for (const line of lines)
-    line.text = line.text
-      .replace(/ {2,}/gu, ' ')
-      .replace(/ *\t */gu, '\t')
-      .trim();
+  for (const line of lines) line.text = tidy(line.text);
   return lines.filter((line) => line.text !== '');
+}
+
+/** Single spaces; a bullet or number is parted from its item by one, whatever font the bullet is of. */
+function tidy(text: string): string {
+  return text
+    .replace(/ {2,}/gu, ' ')
+    .replace(/ *\t */gu, '\t')
+    .trim()
+    .replace(/^[\uf0a7\uf0b7\uf0d8\uf076\ue000-\uf8ff](?=\s)/u, '•')
+    .replace(/^([•▪◦●○‣–-]|\d{1,3}[.)]?)\t/u, '$1 ');
 }
 
 function placed({ str, width, height, transform }: PositionedItem): PdfLine {
@@ -71,17 +86,18 @@ function continues(line: PdfLine, piece: PdfLine): boolean {
   return Math.abs(line.baseline - piece.baseline) < SAME_LINE * Math.max(line.size, piece.size);
 }
 
-function extend(line: PdfLine, piece: PdfLine, blank: boolean, leftwards: boolean): void {
-  const gap = leftwards ? line.start - piece.end : piece.start - line.end;
+function extend(line: PdfLine, piece: PdfLine, blank: boolean): void {
   const size = Math.max(line.size, piece.size);
+  // Text that is written leftwards goes on to the left of what is there.
+  const gap = Math.max(piece.start - line.end, line.start - piece.end);
   const spaced = /\s$/u.test(line.text) || /^\s/u.test(piece.text);
-  // Text that goes back on its own line, as in a table drawn column by column, stands apart as well.
-  const far = gap > COLUMN * size || gap < -COLUMN * size;
-  if (far) line.text += '\t';
+  const raised = piece.size < RAISED_SIZE * line.size && piece.baseline - line.baseline > RAISED_BY * line.size;
+  if (gap > COLUMN * size) line.text += '\t';
   else if (!spaced && (blank || gap > SPACE * size)) line.text += ' ';
-  line.text += piece.text;
+  line.text += raised ? raisedNumber(line.text, piece.text) : piece.text;
   line.start = Math.min(line.start, piece.start);
   line.end = Math.max(line.end, piece.end);
+  if (!raised && piece.size > line.size) line.baseline = piece.baseline;
   line.size = size;
 }
 
@@ -96,7 +112,7 @@ export function spacingOf(pages: PdfLine[][]): number {
     }
   }
   ratios.sort((a, b) => a - b);
-  return ratios[Math.floor(ratios.length / 2)] ?? 1.2;
+  return ratios[Math.floor(ratios.length * USUAL)] ?? 1.2;
 }
 
 /** Lines under each other, an empty line between paragraphs. */
@@ -113,6 +129,8 @@ export function textOf(lines: PdfLine[], spacing: number): string {
 function begins(before: PdfLine, line: PdfLine, spacing: number): boolean {
   if (!alike(before, line)) return true;
   const distance = before.baseline - line.baseline;
+  // Rows of a table stand further apart than lines.
+  if (before.text.includes('\t') && line.text.includes('\t') && distance > 0) return distance > ROWS * line.size;
   // Upwards: the next column, in which the paragraph may go on.
   return distance > PARAGRAPH * spacing * line.size;
 }

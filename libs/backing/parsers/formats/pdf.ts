@@ -11,6 +11,8 @@ const MOST_PAGES = 10_000;
 /** A file that was cut off lacks its end mark; some programs write a little after it. */
 const TAIL = 4_096;
 const ERRORS_ONLY = 0;
+/** What programs write where nobody gave a title. */
+const UNNAMED = /^(?:untitled|unnamed|document\d*|\(anonymous\))$/iu;
 
 /** Reads a PDF page by page in the order of its content; lines end where they end on the page. */
 export async function parse({ bytes }: ParseRequest): Promise<ParsedText> {
@@ -40,7 +42,8 @@ async function opened(bytes: Uint8Array): Promise<Pdf> {
 
 async function titleOf(pdf: Pdf): Promise<string | null> {
   const { info } = (await pdf.getMetadata().catch(() => ({ info: {} }))) as { info: { Title?: unknown } };
-  return typeof info.Title === 'string' && info.Title.trim() !== '' ? info.Title.trim() : null;
+  const title = typeof info.Title === 'string' ? info.Title.replace(/[\0\s]+/gu, ' ').trim() : '';
+  return title === '' || UNNAMED.test(title) ? null : title;
 }
 
 async function pagesOf(pdf: Pdf): Promise<PdfLine[][]> {
