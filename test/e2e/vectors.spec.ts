@@ -1,3 +1,4 @@
+import { request as httpRequest } from 'node:http';
 import { startApi, type ApiAnswer, type TestApi } from '../support/api';
 
 const ROOT = '/api/v1/vectors/collections';
@@ -15,6 +16,12 @@ describe('Vectors that users bring', () => {
 
   const put = (name: string, points: unknown[], headers: Record<string, string> = {}) =>
     api.request(`${ROOT}/${name}/points`, { method: 'PUT', token, body: { points }, headers });
+  const bulk = (name: string, body: Buffer): Promise<Response> =>
+    fetch(`${api.url}${ROOT}/${name}/points`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
+      body: new Uint8Array(body),
+    });
   const search = (name: string, body: object) => api.post(`${ROOT}/${name}/search`, body, token);
   const fresh = async (name: string, more: object = { dimensions: 3 }): Promise<string> => {
     expect((await api.post(ROOT, { name, ...more }, token)).status).toBe(201);
@@ -43,7 +50,7 @@ describe('Vectors that users bring', () => {
       expect([changed.status, changed.json.description, changed.json.language]).toEqual([200, null, 'de']);
       expect((await change(etag, { language: 'en' })).status).toBe(412);
       const names = async (query: string): Promise<unknown> =>
-        ((await api.get(`${ROOT}?${query}`, token)).json.data as { name: string }[]).map((each) => each.name);
+        ((await api.get(`${ROOT}?${query}`, token)).json.data as unknown as { name: string }[]).map((each) => each.name);
       expect(await names('limit=100')).toEqual(['default', 'far', 'inner', 'plain', 'tour']);
       expect(await names('limit=2&after=default')).toEqual(['far', 'inner']);
       expect(await names('limit=2&before=tour')).toEqual(['inner', 'plain']);
@@ -208,6 +215,72 @@ describe('Vectors that users bring', () => {
       expect((await put('plain', points)).status).toBe(status);
     });
 
+    it.each([7, 300])('come in the bulk format too, %i of them', async (count) => {
+      const name = await fresh(`bulk-${count}`, { dimensions: 64 });
+      const vectors = Array.from({ length: count }, (_, n) => new Float32Array(64).map((__, at) => Math.sin(n * 64 + at)));
+      const names = vectors.map((_, n) => `row ${n}`);
+      const metadata = vectors.map((_, n) => ({ n, text: 'm'.repeat(count * 4) }));
+      const answer = await bulk(name, frame({ ids: names, dimensions: 64, metadata }, vectors));
+      expect([answer.status, await answer.json()]).toEqual([200, { upserted: count, ids: names }]);
+      const last = await api.get(`${ROOT}/${name}/points/${encodeURIComponent(`row ${count - 1}`)}`, token);
+      expect(last.json).toMatchObject({ vector: [...(vectors.at(-1) ?? [])], metadata: { n: count - 1 } });
+    });
+
+    it('in a broken bulk body are refused', async () => {
+      const name = await fresh('broken', { dimensions: 2 });
+      const row = new Float32Array([1, 2]);
+      const cases: Array<[string, Buffer, number]> = [
+        ['no length', Buffer.from([1, 2]), 400],
+        ['a length beyond the end', Buffer.from([255, 255, 255, 127, 123, 125]), 400],
+        ['no JSON', frame('x' as unknown as object, [row], '{'), 400],
+        ['an unknown member', frame({ ids: ['a'], dimensions: 2, colour: 1 }, [row]), 400],
+        ['metadata of others', frame({ ids: ['a'], dimensions: 2, metadata: [{}, {}] }, [row]), 400],
+        ['too few rows', frame({ ids: ['a', 'b'], dimensions: 2 }, [row]), 422],
+        ['too many bytes', Buffer.concat([frame({ ids: ['a'], dimensions: 2 }, [row]), Buffer.alloc(1)]), 422],
+        ['another length', frame({ ids: ['a'], dimensions: 1 }, [new Float32Array([1])]), 422],
+        ['NaN', frame({ ids: ['a'], dimensions: 2 }, [new Float32Array([1, Number.NaN])]), 422],
+        ['zero', frame({ ids: ['a'], dimensions: 2 }, [new Float32Array(2)]), 422],
+      ];
+      for (const [what, body, status] of cases) expect([what, (await bulk(name, body)).status]).toEqual([what, status]);
+      expect((await api.post(`${ROOT}/${name}/points/count`, {}, token)).json).toEqual({ count: 0 });
+    });
+
+    it('in a large body are read beside the event loop, with every rule', async () => {
+      const name = await fresh('large', { dimensions: 300 });
+      const points = Array.from({ length: 400 }, (_, n) => ({
+        id: `p${n}`,
+        vector: Array.from({ length: 300 }, (__, at) => Math.cos(n + at)),
+      }));
+      expect(JSON.stringify(points).length).toBeGreaterThan(2 ** 20);
+      expect((await put(name, points)).json).toMatchObject({ upserted: 400 });
+      const read = (await api.get(`${ROOT}/${name}/points/p399`, token)).json;
+      expect(read.vector).toEqual([...new Float32Array(points[399]?.vector ?? [])]);
+      const bad = (change: object): unknown[] => points.map((point, n) => (n === 399 ? { ...point, ...change } : point));
+      expect((await put(name, bad({ vector: [...(points[0]?.vector ?? []).slice(1), 1e39] }))).status).toBe(422);
+      expect((await put(name, bad({ metadata: { a: 'x\0' } }))).text).toContain('points[399].metadata.a');
+      expect((await put(name, bad({ colour: 1 }))).status).toBe(400);
+    });
+
+    it('beyond the limits of a body answer 413 before it is read, and other routes keep theirs', async () => {
+      const sized = (path: string, method: string, type: string, bytes: number) =>
+        new Promise<number>((resolve, reject) => {
+          const headers = { authorization: `Bearer ${token}`, 'content-type': type, 'content-length': bytes };
+          const request = httpRequest(`${api.url}${path}`, { method, headers }, (response) => {
+            resolve(response.statusCode ?? 0);
+            // Its body never comes.
+            request.destroy();
+          });
+          request.once('error', reject);
+          request.flushHeaders();
+        });
+      const points = `${ROOT}/plain/points`;
+      expect(await sized(points, 'PUT', 'application/json', 32 * 2 ** 20 + 1)).toBe(413);
+      expect(await sized(points, 'PUT', 'application/octet-stream', 64 * 2 ** 20 + 1)).toBe(413);
+      expect(await sized(ROOT, 'POST', 'application/json', 2 ** 20 + 1)).toBe(413);
+      expect(await sized(ROOT, 'POST', 'application/octet-stream', 10)).toBe(415);
+      expect(await sized(points, 'PUT', 'text/plain', 10)).toBe(415);
+    });
+
     it('are changed and deleted under If-Match only as they were read', async () => {
       await put('plain', [{ id: 'tagged', vector: [1, 2, 3] }]);
       const path = `${ROOT}/plain/points/tagged`;
@@ -232,7 +305,7 @@ describe('Vectors that users bring', () => {
       const walked: string[] = [];
       for (let after: string | undefined; ; ) {
         const page = (await api.post(`${points}/scroll`, { limit: 3, ...(after === undefined ? {} : { after }) }, token)).json;
-        walked.push(...(page.data as { id: string }[]).map((each) => each.id));
+        walked.push(...(page.data as unknown as { id: string }[]).map((each) => each.id));
         if (!page.has_more) break;
         after = page.last_id as unknown as string;
       }
@@ -334,4 +407,11 @@ describe('Vectors that users bring', () => {
 function ids(answer: ApiAnswer): string[] {
   if (answer.status !== 200) throw new Error(answer.text);
   return (answer.json.data as unknown as { id: string }[]).map((each) => each.id);
+}
+
+/** The bulk format; `header` as text when it shall be no JSON. */
+function frame(header: object, rows: Float32Array[], text = JSON.stringify(header)): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(Buffer.byteLength(text));
+  return Buffer.concat([length, Buffer.from(text), ...rows.map((row) => Buffer.from(row.buffer))]);
 }

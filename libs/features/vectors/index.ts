@@ -15,4 +15,5 @@ export { COVERAGE_FOUND, Search, type SearchRequest } from './search.service';
 export { analyse, type Lexeme } from './text/analyse';
 export { detectLanguage } from './text/language';
 export { sentences, type Span } from './text/sentences';
+export { vectorOf } from './vector-bytes';
 export { VectorsModule } from './vectors.module';

@@ -10,6 +10,12 @@ export type RouteAccess = { public: true } | { public: false; scopes: readonly S
 export interface RouteOptions {
   /** Takes `multipart/form-data` (files) up to MAX_UPLOAD_BYTES; every other route takes JSON only. */
   uploads?: boolean;
+  /** Bytes of a JSON body, where they may be more than the usual 1 MiB. */
+  jsonBytes?: number;
+  /** Takes `application/octet-stream` too, up to so many bytes; every other route refuses it. */
+  binaryBytes?: number;
+  /** Long lists of numbers in a large JSON body arrive as Float64Array. */
+  packs?: boolean;
   /** Answers under any `Host`: probes, which orchestrators call by address. */
   anyHost?: boolean;
   /** Makes models work, now or in a job: refused with 429 `budget_exhausted` to a key that has no tokens left today. */

@@ -1,9 +1,9 @@
 import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
-import type { FastifyInstance } from 'fastify';
 import { HttpMetrics } from '../metrics/http-metrics.service';
-import { checkText, parseJsonBody } from './json-body';
+import { registerBodyParsers } from './body-parsers';
+import { checkText } from './json-body';
 import { RequestGuard } from './request.guard';
 import { setCommonHeaders } from './response-headers';
 
@@ -58,17 +58,5 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     });
     done();
   });
-  parseJsonOnly(instance);
-}
-
-/** The one body parser; multipart is read by the routes that take files. An empty body is none. */
-function parseJsonOnly(instance: FastifyInstance): void {
-  instance.removeAllContentTypeParsers();
-  instance.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    try {
-      done(null, body.length === 0 ? undefined : parseJsonBody(body as Buffer));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  registerBodyParsers(instance);
 }

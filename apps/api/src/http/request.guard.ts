@@ -8,6 +8,7 @@ import { Limits } from '@kernel/limits';
 import { Metrics, type Counter } from '@kernel/metrics';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteAccess, RouteMarks } from './access.decorator';
+import { JSON_BYTES } from './body-parsers';
 import type { AuthenticatedRequest } from './caller.decorator';
 
 /** Bytes of a multipart body beside the file itself: part headers and the other fields. */
@@ -55,8 +56,7 @@ export class RequestGuard {
 
   private checkSize(request: FastifyRequest, marks: RouteMarks): void {
     const declared = Number(request.headers['content-length'] ?? 0);
-    const limit =
-      marks.uploads === true && isMultipart(request) ? this.config.http.uploadBytes + MULTIPART_EXTRA : request.routeOptions.bodyLimit;
+    const limit = limitOf(request, marks, this.config.http.uploadBytes);
     if (declared > limit) throw new AppError('too_large', `The body is larger than the ${limit} bytes that this address accepts.`);
   }
 
@@ -93,12 +93,22 @@ function bearerOf(request: FastifyRequest): string {
   return match[1];
 }
 
-/** Before the body is read: a route that takes no files must not parse them. */
+function limitOf(request: FastifyRequest, marks: RouteMarks, uploadBytes: number): number {
+  if (marks.uploads === true && isMultipart(request)) return uploadBytes + MULTIPART_EXTRA;
+  if (marks.binaryBytes !== undefined && isBinary(request)) return marks.binaryBytes;
+  return marks.jsonBytes ?? Math.min(JSON_BYTES, request.routeOptions.bodyLimit);
+}
+
+/** Before the body is read: a route must not parse what it does not take. */
 function checkMediaType(request: FastifyRequest, marks: RouteMarks): void {
-  if (marks.uploads === true || !isMultipart(request)) return;
-  throw new AppError('unsupported_media_type', 'This address takes application/json.');
+  const refused = (marks.uploads !== true && isMultipart(request)) || (marks.binaryBytes === undefined && isBinary(request));
+  if (refused) throw new AppError('unsupported_media_type', 'This address takes application/json.');
 }
 
 function isMultipart(request: FastifyRequest): boolean {
   return /^\s*multipart\//i.test(request.headers['content-type'] ?? '');
+}
+
+function isBinary(request: FastifyRequest): boolean {
+  return /^\s*application\/octet-stream\s*(?:;|$)/i.test(request.headers['content-type'] ?? '');
 }

@@ -33,7 +33,7 @@ export class RouteTable {
   refuseOtherMethods(instance: FastifyInstance): void {
     this.complete = true;
     for (const url of new Set(this.routes.map((route) => route.url))) {
-      const known = new Set(this.routes.filter((route) => route.url === url).map(({ method }) => method));
+      const known = new Set(this.routes.filter((route) => matches(route.url, url)).map(({ method }) => method));
       const allow = [...known].sort().join(', ');
       instance.route({
         url,
@@ -49,4 +49,14 @@ export class RouteTable {
       });
     }
   }
+}
+
+/** Whether the router would lead `url` to `pattern` where it has no route of its own: `/points/:id` answers GET for `/points/count` too. */
+function matches(pattern: string, url: string): boolean {
+  const parts = url.split('/');
+  const wanted = pattern.split('/');
+  return (
+    wanted.length === parts.length &&
+    wanted.every((part, at) => part === parts[at] || (part.startsWith(':') && parts[at]?.startsWith(':') === false))
+  );
 }

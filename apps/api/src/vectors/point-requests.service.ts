@@ -3,6 +3,7 @@ import { UserPoints, type Collection, type SentPoint } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ValidationPipe } from '../http/validation.pipe';
+import { bulkHeader, bulkPoints, isFramed, type BulkHeader } from './bulk-points';
 import { closedSignal } from './closed-signal';
 import { putPointsBody, type PutPointsBody } from './points.schema';
 
@@ -21,6 +22,10 @@ export class PointRequests {
   }
 
   private async sent(body: unknown): Promise<SentPoint[]> {
+    if (isFramed(body)) {
+      const header = (await this.pipe.transform(body.header, { type: 'body', schema: bulkHeader })) as BulkHeader;
+      return bulkPoints(header, body.payload);
+    }
     const { points } = (await this.pipe.transform(body, { type: 'body', schema: putPointsBody })) as PutPointsBody;
     return points as SentPoint[];
   }

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Collections, UserPoints, type Collection, type Point } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
@@ -15,12 +15,16 @@ import {
   pointListSchema,
   pointSchema,
   pointView,
+  PUT_CONTENT,
   upsertedSchema,
   type ChangePointBody,
   type ListPointsQuery,
 } from './points.schema';
 
 const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
+
+const MEBIBYTE = 1_048_576;
+const PUT_POINTS = { jsonBytes: 32 * MEBIBYTE, binaryBytes: 64 * MEBIBYTE, packs: true };
 
 /** The points of a collection. */
 @ApiTags('vectors')
@@ -34,8 +38,10 @@ export class PointsController {
 
   @Put()
   @HttpCode(200)
-  @Access('vectors:write', 'editor')
+  @Access('vectors:write', 'editor', PUT_POINTS)
   @ApiOperation({ summary: 'Write points, each replaced whole; all of them or none. They are searchable when this answers.' })
+  @ApiConsumes('application/json', 'application/octet-stream')
+  @ApiBody(PUT_CONTENT)
   @Answers(200, upsertedSchema, 'The ids, in the order of the points.')
   @Problems('not_found', 'conflict')
   async put(

@@ -1,4 +1,5 @@
 import type { FoundPoint, Point } from '@features/vectors';
+import type { ApiBodyOptions } from '@nestjs/swagger';
 import { z } from 'zod';
 import { listSchema } from '../http/page.schema';
 
@@ -7,10 +8,7 @@ export const MOST_POINTS = 1_000;
 /** The components are looked at where a fault can name the point. */
 const vector = z
   .any()
-  .refine(
-    (value) => typeof value === 'string' || Array.isArray(value) || value instanceof Float64Array,
-    'must be a list of numbers or base64.',
-  )
+  .refine((value) => typeof value === 'string' || Array.isArray(value) || ArrayBuffer.isView(value), 'must be a list of numbers or base64.')
   .meta({
     description: 'Numbers, or base64 of little-endian float32.',
     anyOf: [
@@ -40,6 +38,39 @@ const sentPoint = z.strictObject({
 
 export const putPointsBody = z.strictObject({ points: z.array(sentPoint).min(1).max(MOST_POINTS) }).meta({ id: 'PutPoints' });
 export type PutPointsBody = z.infer<typeof putPointsBody>;
+
+/** The body for the OpenAPI document; in binary form the same as `4-byte length, JSON header { ids, dimensions, metadata? }, float32 rows`. */
+export const PUT_CONTENT: ApiBodyOptions = {
+  required: true,
+  schema: {
+    type: 'object',
+    required: ['points'],
+    additionalProperties: false,
+    properties: {
+      points: {
+        type: 'array',
+        minItems: 1,
+        maxItems: MOST_POINTS,
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            id: { type: 'string', minLength: 1, maxLength: 200, description: 'Your own id; unset: made here.' },
+            vector: {
+              description: 'Numbers, or base64 of little-endian float32.',
+              anyOf: [{ type: 'array', items: { type: 'number' } }, { type: 'string' }],
+            },
+            text: {
+              type: 'string',
+              description: 'Found by its words, and embedded by the model of the collection when there is no vector.',
+            },
+            metadata: { type: 'object', additionalProperties: true },
+          },
+        },
+      },
+    },
+  },
+};
 
 export const upsertedSchema = z.object({ upserted: z.int(), ids: z.array(z.string()) }).meta({ id: 'UpsertedPoints' });
 
