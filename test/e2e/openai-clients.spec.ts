@@ -1,4 +1,4 @@
-import { type ClientRig, runNodeClient, startClientRig } from '../support/clients';
+import { type ClientRig, itPython, runNodeClient, runPythonClient, startClientRig } from '../support/clients';
 import { describeModels } from '../support/models';
 
 describeModels('clients of OpenAI, unmodified', () => {
@@ -19,5 +19,13 @@ describeModels('clients of OpenAI, unmodified', () => {
       expect(await runNodeClient(rig, file)).toEqual({ passed: cases, failure: '' });
     },
     300_000,
+  );
+
+  itPython(
+    'openai for Python: 12 cases',
+    async () => {
+      expect(await runPythonClient(rig)).toEqual({ passed: 12, failure: '' });
+    },
+    900_000,
   );
 });

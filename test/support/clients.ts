@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { loadScript } from '../scripts/load-script';
 import { startApi, type TestApi } from './api';
 import { DocumentsOf } from './documents';
 import { CHAT, EMBEDDING } from './models';
@@ -30,11 +31,13 @@ async function prepared(api: TestApi): Promise<Record<string, string>> {
   const text = 'The harbour office opens at six in the morning. It closes at four in the afternoon. Dogs are welcome.';
   await documents.ready(await documents.upload(text, 'harbour.txt'));
   const slow = { name: 'slow', scopes: ['chat'], limits: { requests_per_minute: 1 } };
+  const slowKey = async (): Promise<string> => String((await api.post('/api/v1/auth/keys', slow, me.accessToken)).json.secret);
   return {
     SUTAZAI_URL: api.url,
     SUTAZAI_KEY: await api.key(me.accessToken, ['chat']),
     SUTAZAI_POOR_KEY: await api.key(me.accessToken, ['jobs:read']),
-    SUTAZAI_SLOW_KEY: String((await api.post('/api/v1/auth/keys', slow, me.accessToken)).json.secret),
+    SUTAZAI_SLOW_KEY: await slowKey(),
+    SUTAZAI_SLOW_KEY_2: await slowKey(),
     SUTAZAI_CHAT: CHAT,
     SUTAZAI_EMBEDDING: EMBEDDING,
     SUTAZAI_ALIAS: ALIAS,
@@ -49,7 +52,7 @@ export interface ClientReport {
 }
 
 /** Runs one suite of test/clients as a process of its own: the client sees a server and nothing else. */
-export async function runClient({ env }: ClientRig, command: string, args: string[]): Promise<ClientReport> {
+async function runClient({ env }: ClientRig, command: string, args: string[]): Promise<ClientReport> {
   const options = { env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env }, timeout: 300_000, maxBuffer: 16 << 20 };
   const run = await promisify(execFile)(command, args, options).catch((error: Error & { stdout: string; stderr: string }) => ({
     stdout: error.stdout,
@@ -71,3 +74,17 @@ export function runNodeClient(rig: ClientRig, file: string): Promise<ClientRepor
   const path = join(__dirname, '..', 'clients', file);
   return runClient(rig, process.execPath, ['--test', '--test-isolation=none', '--test-reporter=tap', path]);
 }
+
+interface PythonScript {
+  ensurePythonOpenai(): Promise<{ python: string; path: string }>;
+}
+
+/** Runs the suite of the Python client; installs the client on the first call. */
+export async function runPythonClient(rig: ClientRig): Promise<ClientReport> {
+  const { python, path } = await (await loadScript<PythonScript>('services/python-openai.mjs')).ensurePythonOpenai();
+  const env = { ...rig.env, PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: '1' };
+  return runClient({ ...rig, env }, python, [join(__dirname, '..', 'clients', 'openai_python.py')]);
+}
+
+/** `it` for the Python client. Where nobody asked for it (TEST_PYTHON_OPENAI=1) it is shown as skipped; with REQUIRE_SERVICES=1 it runs. */
+export const itPython = process.env.TEST_PYTHON_OPENAI === '1' || process.env.REQUIRE_SERVICES === '1' ? it : it.skip;
