@@ -4,7 +4,7 @@ import { JOB_PATTERN, type JobMessage, type JobTransport } from '@kernel/jobs';
 import { isObservable, lastValueFrom } from 'rxjs';
 
 /** How many jobs of a kind run at once; ingestion and answers share the machine's cores. */
-const CONCURRENCY: Readonly<Record<string, number>> = { 'chat.answer': 2, 'documents.ingest': 1 };
+const CONCURRENCY: Readonly<Record<string, number>> = { 'chat.answer': 2, 'agents.run': 2, 'documents.ingest': 1 };
 
 interface Lane {
   waiting: Map<string, JobMessage>;
