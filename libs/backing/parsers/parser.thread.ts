@@ -119,6 +119,6 @@ function tooMuch({ megabytes }: ParserLimits): AppError {
 }
 
 function asFault(error: unknown, limits: ParserLimits): AppError {
-  const exhausted = error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+  const exhausted = (error as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY';
   return exhausted ? tooMuch(limits) : new AppError('internal', 'The thread that reads files failed.', { cause: error });
 }

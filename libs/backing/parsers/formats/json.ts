@@ -24,11 +24,16 @@ function valueOf(text: string): Parsed {
   } catch (error) {
     const lines = linesOf(text);
     if (lines !== undefined) return lines;
-    const message = error instanceof Error ? error.message : '';
-    const place = /position (\d+)/u.exec(message)?.[1];
-    const where = place === undefined || Number(place) >= text.trimEnd().length ? 'it is truncated' : `the fault is at character ${place}`;
-    throw new ParseFault('unprocessable', `The JSON is not valid: ${where}.`);
+    throw new ParseFault('unprocessable', `The JSON is not valid: ${faultOf(error, text)}.`);
   }
+}
+
+/** Of the library's message only the place: the rest repeats the content. */
+function faultOf(error: unknown, text: string): string {
+  const message = error instanceof Error ? error.message : '';
+  const place = /position (\d+)/u.exec(message)?.[1];
+  if (/end of JSON/u.test(message) || Number(place) >= text.trimEnd().length) return 'it is truncated';
+  return place === undefined ? 'a value in it is none' : `the fault is at character ${place}`;
 }
 
 /** Every line that is not empty is a value of its own. */
