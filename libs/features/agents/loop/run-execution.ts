@@ -46,9 +46,11 @@ export class RunExecution {
     await this.deltas.flush();
   }
 
-  progress(message: string): Promise<void> {
+  /** After what was said before it. */
+  async progress(message: string): Promise<void> {
+    await this.deltas.flush();
     const { steps } = this.run.agent.limits;
-    return this.context.progress({
+    await this.context.progress({
       done: this.journal.steps.length,
       total: Math.max(steps, this.journal.steps.length),
       unit: 'steps',

@@ -48,6 +48,7 @@ export class ToolGate {
     if (fault !== undefined) return refused(given ?? request.arguments, 'invalid', `${fault}.`);
     try {
       const collections = await this.reach(account.workspaceId, agent.collections);
+      signal.throwIfAborted();
       const work = checked.tool.run(given, { workspaceId: account.workspaceId, collections, account, signal });
       const result = await orAborted(work, signal);
       if (JSON.stringify(result ?? null).length > MOST_RESULT) return refused(given, 'too_large', 'The result is too large; ask for less.');
