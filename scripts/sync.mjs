@@ -1,17 +1,21 @@
 // npm run sync: writes every generated file; with --check it only compares, and fails on a difference.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { openAiParametersPage } from './sync/openai-parameters-page.mjs';
 import { settingsPage } from './sync/settings-page.mjs';
 import { ROOT, StepError, exitWith, say } from './toolchain/process.mjs';
 
 const GENERATOR = join('dist', 'apps', 'api', 'src', 'openapi.js');
+const PARAMETERS = join('dist', 'apps', 'api', 'src', 'openai', 'parameters.js');
 const DEADLINE_MS = 60_000;
 
 /** Each generated file by its path, and what it must hold. */
 const GENERATED = {
   'deploy/openapi.json': openApi,
+  'docs/openai-parameters.md': () => openAiParametersPage(createRequire(import.meta.url)(join(ROOT, PARAMETERS)).PARAMETER_TABLES),
   'docs/settings.md': () => settingsPage(readText('.env.example')),
 };
 
