@@ -34,7 +34,18 @@ async function read(request: WorkerRequest): Promise<ParsedText> {
   const file = join(folder, 'formats', `${PARSERS[request.mediaType] ?? 'text'}${extension}`);
   const { parse } = (await import(pathToFileURL(file).href)) as { parse: FormatParser };
   const parsed = await parse(request);
-  return { ...parsed, text: parsed.text.toWellFormed() };
+  const { title, columns } = parsed;
+  return {
+    ...parsed,
+    text: storable(parsed.text),
+    title: title === null ? null : storable(title),
+    columns: columns?.map(storable) ?? null,
+  };
+}
+
+/** U+FFFD for U+0000 and for halves of characters, which no database holds: of the same length, so that offsets stay. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed();
 }
 
 function answer(id: number, { text, ...rest }: ParsedText): void {

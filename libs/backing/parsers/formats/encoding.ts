@@ -14,11 +14,11 @@ export function decode(bytes: Uint8Array, declared?: string): string {
   const marked = markOf(bytes);
   if (marked !== undefined) return decodedAs(marked, bytes);
   const named = declared === undefined || WIDE.test(declared) ? undefined : decoderOf(declared);
-  if (named !== undefined && named.encoding !== 'utf-8') return cleaned(named.decode(bytes));
+  if (named !== undefined && named.encoding !== 'utf-8') return named.decode(bytes);
   const wide = plainWide(bytes);
   if (wide !== undefined) return decodedAs(wide, bytes);
   try {
-    return cleaned(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return decodedAs(guess(bytes), bytes);
   }
@@ -49,7 +49,7 @@ function decoderOf(label: string): TextDecoder | undefined {
 function decodedAs(label: string, bytes: Uint8Array): string {
   const decoder = decoderOf(label);
   if (decoder === undefined) throw new ParseFault('unprocessable', `The text is in an encoding that cannot be read (${label}).`);
-  return cleaned(decoder.decode(bytes));
+  return decoder.decode(bytes);
 }
 
 function guess(bytes: Uint8Array): string {
@@ -67,9 +67,4 @@ function plainWide(bytes: Uint8Array): string | undefined {
   const [even = 0, odd = 0] = zeros;
   if (Math.max(even, odd) < sample.length * 0.2 || Math.min(even, odd) > sample.length * 0.02) return undefined;
   return odd > even ? 'utf-16le' : 'utf-16be';
-}
-
-/** U+FFFD for U+0000, which no database holds, and for halves of characters: of the same length, so that offsets stay. */
-function cleaned(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed();
 }

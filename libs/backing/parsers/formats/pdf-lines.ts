@@ -123,7 +123,7 @@ export function textOf(lines: PdfLine[], spacing: number): string {
     if (before !== undefined) text += begins(before, line, spacing) ? '\n\n' : '\n';
     text += line.text;
   }
-  return text.toWellFormed().replaceAll('\0', '\ufffd');
+  return text;
 }
 
 function begins(before: PdfLine, line: PdfLine, spacing: number): boolean {
