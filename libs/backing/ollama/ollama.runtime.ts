@@ -135,6 +135,10 @@ export class OllamaRuntime extends ModelRuntime {
         call.start();
         yield chunk;
       }
+    } catch (error) {
+      // The server may be gone: what it has is asked again.
+      this.shelf.forget();
+      throw error;
     } finally {
       call.end();
       if (answer.end !== undefined) meter.add(answer.end.outputTokens, answer.end.seconds);
