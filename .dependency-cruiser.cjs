@@ -10,6 +10,20 @@ const DRIVERS = [
   { packages: ['node-llama-cpp'], home: '^libs/backing/llama-cpp/' },
   { packages: ['@node-rs/argon2', '@nestjs/jwt'], home: '^libs/features/auth/' },
   { packages: ['pino'], home: '^libs/kernel/log/' },
+  {
+    packages: [
+      'unpdf',
+      'mammoth',
+      'linkedom',
+      '@mozilla/readability',
+      'turndown',
+      '@joplin/turndown-plugin-gfm',
+      'csv-parse',
+      'yauzl',
+      'chardet',
+    ],
+    home: '^libs/backing/parsers/formats/',
+  },
   { packages: ['undici'], home: '^libs/backing/(egress|ollama)/' },
 ];
 /** HTTP, message transports and their frameworks. */
@@ -66,6 +80,13 @@ module.exports = {
       from: { path: '^(apps|libs)/', pathNot: [home] },
       to: { path: inModules(packages) },
     })),
+    {
+      name: 'parsers-in-their-thread',
+      severity: 'error',
+      comment: 'What reads untrusted files runs in a thread of its own; outside, only the guess of a delimiter and the shapes are needed.',
+      from: { path: '^libs/backing/parsers/[^/]+\\.ts$', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/backing/parsers/formats/', pathNot: '/(delimiter|parsed-text)\\.ts$' },
+    },
     {
       name: 'no-test-code-in-production',
       severity: 'error',

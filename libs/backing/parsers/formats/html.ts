@@ -48,8 +48,8 @@ function headed(text: string, title: string, byline: string): string {
 function pageOf(html: string): Page {
   const whole = /<(?:html|body)[\s>]/iu.test(html) ? html : `<!doctype html><html><head></head><body>${html}</body></html>`;
   const { document } = parseHTML(whole);
-  for (const element of [...document.querySelectorAll(NOT_TEXT)]) element.remove();
-  for (const element of [...document.querySelectorAll('[style]')]) {
+  for (const element of document.querySelectorAll(NOT_TEXT)) element.remove();
+  for (const element of document.querySelectorAll('[style]')) {
     if (/display\s*:\s*none|visibility\s*:\s*hidden/iu.test(element.getAttribute('style') ?? '')) element.remove();
   }
   return document;
@@ -58,7 +58,7 @@ function pageOf(html: string): Page {
 function mainOf(html: string, page: Page): { content: string; byline: string } {
   const article = new Readability(pageOf(html) as unknown as Readable, { charThreshold: MAIN_LEAST }).parse();
   const whole = page.body ?? page.documentElement;
-  for (const element of [...whole.querySelectorAll(AROUND)]) {
+  for (const element of whole.querySelectorAll(AROUND)) {
     if (oneLine(whole.textContent) !== oneLine(element.textContent)) element.remove();
   }
   const found = oneLine(article?.textContent).length;

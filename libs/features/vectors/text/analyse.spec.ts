@@ -57,6 +57,14 @@ describe('detectLanguage', () => {
     ['ko', '배는 매일 아침 첫 기차 전에 항구를 떠난다.'],
   ])('%s', (language, text) => expect(detectLanguage(text)).toBe(language));
 
+  it('is that of the most of a text, not of its beginning', () => {
+    const legal = 'This manual is provided as is, without warranty of any kind. All rights are reserved by the publisher. '.repeat(25);
+    const german = 'Die Pumpe wird vor jeder Fahrt geprüft. Der Maschinist schreibt den Druck in das Buch und meldet jeden Fehler. '.repeat(
+      120,
+    );
+    expect(detectLanguage(legal + german)).toBe('de');
+  });
+
   it('says nothing about too little or too mixed a text', () => {
     for (const text of ['', 'OK', '12 | 13 | 14', 'GB-12']) expect(detectLanguage(text)).toBeNull();
   });
