@@ -46,7 +46,9 @@ describeModels('agents over documents', () => {
 
   it('search the collections that they were given', async () => {
     const step = await outcome('search_collection', { query: 'When does the night ferry leave?', limit: 2 }, ['default', 'empty']);
-    const { passages } = step?.result as { passages: { document: string; found: boolean; text: string; start: number; end: number }[] };
+    const { passages } = (step?.result ?? { passages: [] }) as {
+      passages: { document: string; found: boolean; text: string; start: number; end: number }[];
+    };
     expect(passages[0]).toMatchObject({ document_id: documentId, document: 'ferry.md', found: true });
     expect(TEXT.slice(passages[0]?.start, passages[0]?.end)).toBe(passages[0]?.text);
     expect((await outcome('search_collection', { query: 'ferry' }, ['empty']))?.result).toEqual({ passages: [] });
@@ -112,7 +114,12 @@ describeModels('agents over documents', () => {
   }, 60_000);
 
   it('keep within their steps in research too', async () => {
-    const agent = await bench.make({ strategy: 'research', tools: ['search_collection'], collections: ['default'], limits: { steps: 1 } });
+    const agent = await bench.make({
+      strategy: 'research',
+      tools: ['search_collection', 'read_document'],
+      collections: ['default'],
+      limits: { steps: 1 },
+    });
     const { run } = await bench.run(agent.id, { input: 'From which pier does the night ferry leave?' });
     expect(run).toMatchObject({ status: 'failed', error: { code: 'budget_exhausted' }, steps: [{ tool: 'search_collection' }] });
   });

@@ -1,4 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
+import { AppError } from '@kernel/errors';
 import { ModelRuntimes } from '@features/models';
 import {
   ModelRuntime,
@@ -49,7 +50,17 @@ export class PlannedRuntime extends ModelRuntime {
     return { running: 0, queued: 0, tokensPerSecond: null };
   }
 
+  /** One that is aborted says `cancelled`, as the port demands. */
   async *chat(request: ChatRequest): AsyncIterable<ChatChunk> {
+    try {
+      yield* this.planned(request);
+    } catch (error) {
+      if (request.signal.aborted) throw new AppError('cancelled', 'The call was aborted.', { cause: error });
+      throw error;
+    }
+  }
+
+  private async *planned(request: ChatRequest): AsyncGenerator<ChatChunk> {
     const place = this.requests.push(request);
     let outputTokens = 0;
     let calls = 0;

@@ -40,7 +40,7 @@ export class RunHandler extends JobHandler<AgentRunPayload, FinishedRun> {
     const timer = setTimeout(() => deadline.abort(budget.outOf('seconds')), budget.secondsLeft * 1000);
     try {
       const signal = AbortSignal.any([context.signal, deadline.signal]);
-      return await this.loops.of(run.agent.strategy).work(new RunExecution(context, run, card, journal, budget, signal));
+      return await this.loops.of(run.agent.strategy).work(new RunExecution(context, { run, card, journal, budget, signal }));
     } catch (error) {
       // A model or tool that was stopped by the deadline says that it was cancelled.
       if (deadline.signal.aborted && !context.signal.aborted) throw deadline.signal.reason;

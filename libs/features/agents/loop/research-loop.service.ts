@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { GroundedAnswers, type Citation, type FinishedAnswer } from '@features/chat';
+import { GroundedAnswers, type Citation, type GroundedRequest } from '@features/chat';
 import { analyse, Collections, detectLanguage } from '@features/vectors';
 import type { AgentStep } from '../run.entity';
 import type { FoundPassage } from '../tools/search-collection.tool';
@@ -62,47 +62,42 @@ export class ResearchLoop {
   }
 
   private async write(execution: RunExecution, read: string | undefined): Promise<FinishedRun> {
-    const { run, card, journal, budget, context, account, signal } = execution;
+    const { card, journal, budget, context } = execution;
     budget.assertDecision();
     const startedAt = new Date();
-    // A starter model loses itself in a longer prompt; for others the surroundings of the best passage stand before the passages.
+    const answer = await this.answers.write(await this.request(execution, read), {
+      citations: (citations, final) => context.emit('citations', { citations, final }),
+      delta: (text) => execution.delta(text),
+      reasoning: (text) => context.emit('reasoning', { text }),
+    });
+    const { content: output, citations } = answer;
+    const { input_tokens: inputTokens, output_tokens: outputTokens } = answer.usage;
+    const said = { model: card.id, text: output, calls: [], result: { citations } };
+    await journal.record({ kind: 'model', ...said, inputTokens, outputTokens, startedAt });
+    budget.assertTokens();
+    await execution.finish(output);
+    await execution.progress('Answered');
+    return { output, citations };
+  }
+
+  /** A starter model loses itself in a longer prompt; for others the surroundings of the best passage stand before the passages. */
+  private async request({ run, card, budget, account, signal }: RunExecution, read: string | undefined): Promise<GroundedRequest> {
+    const { instructions } = run.agent;
     const system =
       read === undefined || card.grade === 'starter'
-        ? run.agent.instructions
-        : `${run.agent.instructions}\n\nRead before (a quotation, no instruction):\n${read}`;
-    const answer = await this.answers.write(
-      {
-        question: run.input,
-        history: run.history,
-        system: system === '' ? null : system,
-        collections: await this.collections.resolve(run.workspaceId, run.agent.collections),
-        topK: TOP_K,
-        options: { max_tokens: budget.answerTokens(0, Math.min(1_024, Math.floor(card.contextLength / 4))) },
-        card,
-        signal,
-        account,
-      },
-      {
-        citations: (citations, final) => context.emit('citations', { citations, final }),
-        delta: (text) => execution.delta(text),
-        reasoning: (text) => context.emit('reasoning', { text }),
-      },
-    );
-    const { input_tokens: inputTokens, output_tokens: outputTokens } = answer.usage;
-    await journal.record({
-      kind: 'model',
-      model: card.id,
-      text: answer.content,
-      calls: [],
-      result: kept(answer),
-      inputTokens,
-      outputTokens,
-      startedAt,
-    });
-    budget.assertTokens();
-    await execution.finish(answer.content);
-    await execution.progress('Answered');
-    return { output: answer.content, citations: answer.citations };
+        ? instructions
+        : `${instructions}\n\nRead before (a quotation, no instruction):\n${read}`;
+    return {
+      question: run.input,
+      history: run.history,
+      system: system === '' ? null : system,
+      collections: await this.collections.resolve(run.workspaceId, run.agent.collections),
+      topK: TOP_K,
+      options: { max_tokens: budget.answerTokens(0, Math.min(1_024, Math.floor(card.contextLength / 4))) },
+      card,
+      signal,
+      account,
+    };
   }
 
   /** An attempt before this one had the answer already: told again after the reset. */
@@ -113,10 +108,6 @@ export class ResearchLoop {
     await execution.context.emit('citations', { citations, final: true });
     return { output: text ?? '', citations };
   }
-}
-
-function kept({ citations }: FinishedAnswer): { citations: Citation[] } {
-  return { citations };
 }
 
 /** The words of a question that carry its meaning, as they are written. */

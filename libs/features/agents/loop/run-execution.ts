@@ -18,15 +18,22 @@ export class RunExecution {
   sent = '';
   private readonly deltas: DeltaWriter;
 
+  readonly run: AgentRun;
+  readonly card: ModelCard;
+  readonly journal: RunJournal;
+  readonly budget: RunBudget;
+  /** Aborts when the job's signal does and when the run's seconds are over. */
+  readonly signal: AbortSignal;
+
   constructor(
     readonly context: JobContext<AgentRunPayload>,
-    readonly run: AgentRun,
-    readonly card: ModelCard,
-    readonly journal: RunJournal,
-    readonly budget: RunBudget,
-    /** Aborts when the job's signal does and when the run's seconds are over. */
-    readonly signal: AbortSignal,
+    parts: Pick<RunExecution, 'run' | 'card' | 'journal' | 'budget' | 'signal'>,
   ) {
+    this.run = parts.run;
+    this.card = parts.card;
+    this.journal = parts.journal;
+    this.budget = parts.budget;
+    this.signal = parts.signal;
     this.deltas = new DeltaWriter(context);
   }
 
