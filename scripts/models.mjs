@@ -22,12 +22,27 @@ export async function ensureModels(node) {
 
 /** The command itself; the catalogue, the settings, pip and the output can be replaced. Answers the exit code. */
 export async function main(args, { catalogue = CATALOGUE, env = environment(), pip, out = process.stderr, deadlines } = {}) {
-  const { modelsDir: folder, modelsMirror: mirror } = folders(env);
-  const [command = 'fetch', ...slugs] = args;
+  const { modelsDir, modelsMirror: mirror } = folders(env);
+  const { folder = modelsDir, words } = optionsOf(args);
+  const [command = 'fetch', ...slugs] = words;
   if (command === 'fetch') return obtain(slugs, { catalogue, folder, mirror, pip, out, deadlines });
   if (slugs.length === 0 && ['list', 'verify'].includes(command)) return report(catalogue, folder, out, { rehash: command === 'verify' });
   out.write(`${USAGE}\n`);
   return 2;
+}
+
+/** For callers that are programs: `--into FOLDER` in place of MODELS_DIR; `--with-parent` ends when the caller does, whose pipe is stdin. */
+function optionsOf(args) {
+  const words = [...args];
+  const into = words.indexOf('--into');
+  const [, folder] = into < 0 ? [] : words.splice(into, 2);
+  const parent = words.indexOf('--with-parent');
+  if (parent >= 0) {
+    words.splice(parent, 1);
+    process.stdin.resume().once('close', () => process.exit(1));
+    process.stdin.unref?.();
+  }
+  return { folder: folder && resolve(folder), words };
 }
 
 async function obtain(slugs, { catalogue, folder, out, ...options }) {

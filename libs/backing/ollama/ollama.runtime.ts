@@ -20,6 +20,7 @@ import { embedAll } from './embed.batches';
 import { nameOf } from './model.names';
 import { ModelShelf } from './model.shelf';
 import type { OllamaClient } from './ollama.client';
+import { OllamaLibrary } from './ollama.library';
 import { notThere, unreachable } from './ollama.error';
 import type { KnownModel, OllamaModel } from './ollama.model';
 import { assertFits, chatSize, textSize, type PromptSize } from './prompt.size';
@@ -54,6 +55,13 @@ export class OllamaRuntime extends ModelRuntime {
   /** After a model came or went. */
   refresh(): void {
     this.shelf.forget();
+  }
+
+  /** Takes the model off the server. */
+  async remove(slug: string): Promise<void> {
+    const { name } = await this.find(slug);
+    await new OllamaLibrary(this.client).remove(name);
+    this.refresh();
   }
 
   activity(model: string): ModelActivity {

@@ -11,11 +11,12 @@ import {
 } from '@kernel/models';
 import type { SpaceFingerprints } from './space-fingerprints.service';
 
-/** A runtime whose vectors are let out only when they belong into their model's space; all else passes through. */
+/** A runtime whose vectors are let out only when they belong into their model's space, and whose missing models may be on their way. */
 export class GuardedRuntime extends ModelRuntime {
   constructor(
     private readonly runtime: ModelRuntime,
     private readonly fingerprints: SpaceFingerprints,
+    private readonly pulling: ReadonlySet<string>,
   ) {
     super();
   }
@@ -24,8 +25,9 @@ export class GuardedRuntime extends ModelRuntime {
     return this.runtime.name;
   }
 
-  models(): Promise<ModelCard[]> {
-    return this.runtime.models();
+  async models(): Promise<ModelCard[]> {
+    const cards = await this.runtime.models();
+    return cards.map((card) => (card.state === 'missing' && this.pulling.has(card.id) ? { ...card, state: 'pulling' } : card));
   }
 
   override reachable(): Promise<boolean> {

@@ -9,6 +9,7 @@ import { GuardedRuntime } from './guarded.runtime';
 import { ModelGauges } from './model-gauges.service';
 import { ModelRuntimes } from './model-runtimes';
 import { Models } from './models.service';
+import { PullingModels } from './pulling-models';
 import { SpaceFingerprints } from './space-fingerprints.service';
 
 /** Models: routing to runtimes and accounting of their use. */
@@ -22,17 +23,24 @@ import { SpaceFingerprints } from './space-fingerprints.service';
     },
     {
       provide: ModelRuntimes,
-      inject: [LlamaCppRuntime, OllamaRuntime, SpaceFingerprints, AppConfig],
-      useFactory: (builtIn: LlamaCppRuntime, ollama: OllamaRuntime, fingerprints: SpaceFingerprints, config: AppConfig): ModelRuntimes => {
+      inject: [LlamaCppRuntime, OllamaRuntime, SpaceFingerprints, PullingModels, AppConfig],
+      useFactory: (
+        builtIn: LlamaCppRuntime,
+        ollama: OllamaRuntime,
+        fingerprints: SpaceFingerprints,
+        pulling: PullingModels,
+        config: AppConfig,
+      ): ModelRuntimes => {
         const runtimes = config.ollama.url === undefined ? [builtIn] : [builtIn, ollama];
-        return { all: runtimes.map((runtime) => new GuardedRuntime(runtime, fingerprints)) };
+        return { all: runtimes.map((runtime) => new GuardedRuntime(runtime, fingerprints, pulling)) };
       },
     },
+    { provide: PullingModels, useFactory: () => new PullingModels() },
     FingerprintsRepository,
     ModelGauges,
     Models,
     SpaceFingerprints,
   ],
-  exports: [Models],
+  exports: [Models, OllamaRuntime, PullingModels, SpaceFingerprints],
 })
 export class ModelsModule {}

@@ -74,7 +74,7 @@ export class Models {
     if (card === undefined) throw await this.absent(wanted);
     if (card.kind !== kind) throw AppError.field('invalid', 'model', `${wanted} is no ${kind} model`);
     if (card.state === 'unknown') throw unknownState(card.id);
-    if (card.state === 'missing') {
+    if (card.state === 'missing' || card.state === 'pulling') {
       throw new AppError('unavailable', `The model ${wanted} is not on this machine: run \`${fetchCommandOf(wanted)}\`.`, {
         retryable: false,
       });

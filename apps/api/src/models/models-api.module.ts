@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
-import { ModelsModule } from '@features/models';
+import { JobsModule } from '@features/jobs';
+import { ModelPullsModule, ModelsModule } from '@features/models';
 import { ModelsController } from './models.controller';
 
 /** The HTTP edge of models. */
-@Module({ imports: [ModelsModule], controllers: [ModelsController] })
+@Module({ imports: [JobsModule, ModelPullsModule, ModelsModule], controllers: [ModelsController] })
 export class ModelsApiModule {}

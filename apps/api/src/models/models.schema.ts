@@ -2,6 +2,7 @@ import type { ModelStatus } from '@features/models';
 import type { ModelCard } from '@kernel/models';
 import { z } from 'zod';
 import { listSchema } from '../http/page.schema';
+import { jobSchema } from '../jobs/jobs.schema';
 
 const slug = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,127}$/, 'a model id');
 
@@ -44,6 +45,32 @@ export const modelStatusSchema = modelSchema
     cold: z.boolean().meta({ description: 'The next call waits for its weights to be loaded.' }),
   })
   .meta({ id: 'ModelStatus' });
+
+export const pullBody = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(300)
+    .meta({ description: 'An id of the catalogue, or a name of Ollama that MODEL_ALLOW allows.', example: 'qwen3-1.7b' }),
+  accept_license: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'False: only asks. Pulling a model accepts its licence, which is recorded.' }),
+});
+export type PullBody = z.infer<typeof pullBody>;
+
+export const pullSchema = z
+  .object({
+    model: z.object({
+      id: z.string(),
+      name: z.string().meta({ description: 'As its runtime calls it.' }),
+      runtime: z.enum(['ollama', 'llama.cpp']),
+      license: z.string(),
+      size_bytes: z.int().meta({ description: 'As published; 0 when nobody knows before.' }),
+    }),
+    job: jobSchema,
+  })
+  .meta({ id: 'ModelPull' });
 
 export const modelListSchema = listSchema('ModelList', modelSchema);
 

@@ -1,0 +1,2 @@
+/** The models that a job of this process is bringing here now. */
+export class PullingModels extends Set<string> {}

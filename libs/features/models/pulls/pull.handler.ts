@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import { OllamaLibrary, OllamaRuntime, type PullProgress } from '@backing/ollama';
+import type { Queryable } from '@backing/postgres';
+import { JobHandler, type JobContext, type JobOutcome, type SettledJob, type StoredJob } from '@features/jobs';
+import { AppError } from '@kernel/errors';
+import type { Principal } from '@kernel/identity';
+import { Models } from '../models.service';
+import { PullingModels } from '../pulling-models';
+import { BuiltInDownload } from './built-in-download';
+import { ModelPulls } from './model-pulls.service';
+import { pullModel, type PullModel } from './models.jobs';
+import type { PulledModel } from './pulls.repository';
+
+/** Milliseconds between two events of progress. */
+const EVERY = 1_000;
+
+/** Brings a model to its runtime with progress in bytes. A second attempt goes on where the first broke off: both ways keep the parts. */
+@Injectable()
+export class PullHandler extends JobHandler<PullModel, PulledModel> {
+  readonly contract = pullModel;
+
+  constructor(
+    private readonly library: OllamaLibrary,
+    private readonly ollama: OllamaRuntime,
+    private readonly models: Models,
+    private readonly pulls: ModelPulls,
+    private readonly pulling: PullingModels,
+  ) {
+    super();
+  }
+
+  async run(context: JobContext<PullModel>): Promise<PulledModel> {
+    const { model, runtime, name } = context.payload;
+    this.pulling.add(model);
+    try {
+      const report = throttled((progress) => context.progress({ ...progress, unit: 'bytes' }));
+      if (runtime === 'ollama') await this.library.pull(name, report, context.signal);
+      else await new BuiltInDownload(this.pulls.directory).fetch(model, report, context.signal);
+    } finally {
+      this.pulling.delete(model);
+      this.ollama.refresh();
+    }
+    const card = await this.models.get(model).catch(() => undefined);
+    return { model, digest: card?.digest ?? null, bytes: card?.sizeBytes ?? null };
+  }
+
+  async settle(connection: Queryable, job: SettledJob<PullModel>, outcome: JobOutcome<PulledModel>): Promise<object> {
+    if (outcome.status !== 'succeeded') return {};
+    await this.pulls.finished(connection, job.id, outcome.result);
+    return outcome.result;
+  }
+
+  async retry(job: StoredJob, principal: Principal, requestId: string | null): Promise<{ jobId: string }> {
+    if (!principal.instanceAdmin || !principal.scopes.has('models:write')) {
+      throw new AppError('forbidden', 'Pulling a model needs an instance admin and the scope models:write.');
+    }
+    const { model, runtime, name } = pullModel.payload.parse(job.payload);
+    const { jobId } = await this.pulls.pull(runtime === 'ollama' ? name : model, { principal, requestId }, job.id);
+    return { jobId };
+  }
+}
+
+/** The first, the last (all bytes there, or other words) and one a second. */
+function throttled(emit: (progress: PullProgress) => Promise<void>): (progress: PullProgress) => Promise<void> {
+  let at = -Infinity;
+  let message = '';
+  return async (progress) => {
+    const complete = progress.total > 0 && progress.done === progress.total;
+    const now = performance.now();
+    if (now - at < EVERY && !(complete && progress.message !== message)) return;
+    at = now;
+    message = progress.message;
+    await emit(progress);
+  };
+}

@@ -1,0 +1,117 @@
+import type { ChatChunk, ChatRequest } from '@kernel/models';
+import { openOllama, type OllamaRig } from '../support/ollama';
+import { OllamaDouble } from '../support/ollama-double';
+
+const never = new AbortController().signal;
+const say = (content: string, done = false): object => ({ message: { role: 'assistant', content }, done });
+const DONE = { message: { content: '' }, done: true, done_reason: 'stop', prompt_eval_count: 20, eval_count: 2 };
+
+/** What a real server does not do on demand; a protocol double speaks here. */
+describe('the Ollama runtime and a server that misbehaves', () => {
+  let double: OllamaDouble;
+  let rig: OllamaRig;
+  beforeEach(async () => {
+    double = await OllamaDouble.start();
+    double.models = ['odd:1b'];
+    rig = openOllama(double.url, { coldSeconds: 0.2, firstTokenSeconds: 0.2, idleSeconds: 0.2 });
+  });
+  afterEach(async () => {
+    await rig.client.onApplicationShutdown();
+    await double.close();
+  });
+  const chat = async (given: Partial<ChatRequest> = {}): Promise<ChatChunk[]> => {
+    const chunks: ChatChunk[] = [];
+    const turns = [{ role: 'user' as const, content: 'Hello there' }];
+    for await (const chunk of rig.runtime.chat({ model: 'odd:1b', turns, maxTokens: 10, temperature: 0, signal: never, ...given }))
+      chunks.push(chunk);
+    return chunks;
+  };
+
+  it('names the context on every call, the same each time, and asks for nothing to be cut', async () => {
+    double.lines('chat', [say('a'), DONE]);
+    await chat();
+    await chat({ maxTokens: 20 });
+    const bodies = double.to('chat').map(({ body }) => body);
+    expect(bodies.map(({ options }) => (options as { num_ctx: number }).num_ctx)).toEqual([4_096, 4_096]);
+    expect(bodies[0]).toMatchObject({ stream: true, truncate: false, shift: false, think: false, options: { num_predict: 10 } });
+  });
+
+  it.each(['end', 'break'] as const)('a stream that ends (%s) without done is a failure that may be tried again', async (end) => {
+    double.lines('chat', [say('a'), say('b')], end);
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable', retryable: true, message: expect.stringContaining('broke off') });
+  });
+
+  it.each([[3], [undefined]])('an evaluated prompt of %s tokens, shorter than the one sent, is a failure', async (evaluated) => {
+    double.lines('chat', [say('a'), { ...DONE, prompt_eval_count: evaluated }]);
+    const content = 'word '.repeat(300);
+    await expect(chat({ turns: [{ role: 'user', content }] })).rejects.toMatchObject({ code: 'unavailable', retryable: false });
+  });
+
+  it('an error in the middle of a stream ends it', async () => {
+    double.lines('chat', [say('a'), { error: 'an error was encountered while running the model' }]);
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it.each(['[]', 'nonsense', '{"message":'])('a line of %s ends it', async (line) => {
+    double.answers.set('chat', (_, response) => response.end(`${JSON.stringify(say('a'))}\n${line}\n`));
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('waits for the first token and for the next one, no longer', async () => {
+    double.answers.set('chat', () => undefined);
+    await expect(chat()).rejects.toMatchObject({ code: 'timeout', message: expect.stringContaining('first token') });
+    double.lines('chat', [say('a')], 'stall');
+    await expect(chat()).rejects.toMatchObject({ code: 'timeout', message: expect.stringContaining('next token') });
+  });
+
+  it('a busy server may be asked again', async () => {
+    double.answers.set('chat', (_, response) =>
+      response.writeHead(503).end('{"error":"server busy, please try again.  maximum pending requests exceeded"}'),
+    );
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable', retryable: true, retryAfterSeconds: 2 });
+  });
+
+  it('passes on thoughts and calls of tools', async () => {
+    const called = { message: { content: '', tool_calls: [{ function: { name: 'now', arguments: { zone: 'UTC' } } }] }, done: false };
+    double.lines('chat', [{ message: { content: '', thinking: 'hm' }, done: false }, called, DONE]);
+    const tools = [{ name: 'now', parameters: { type: 'object' } }];
+    const [thought, call, end] = await chat({ think: true, tools });
+    expect(thought).toEqual({ type: 'reasoning', text: 'hm' });
+    expect(call).toMatchObject({
+      type: 'tool_call',
+      call: { id: expect.stringMatching(/^call_/), name: 'now', arguments: '{"zone":"UTC"}' },
+    });
+    expect(end).toMatchObject({ type: 'end', finishReason: 'tool_calls', inputTokens: 20, outputTokens: 2 });
+    expect(double.to('chat')[0]?.body).toMatchObject({ think: true, tools: [{ type: 'function', function: { name: 'now' } }] });
+  });
+
+  it('a call that was demanded and not made is a failure', async () => {
+    double.lines('chat', [say('no'), DONE]);
+    const tools = [{ name: 'now', parameters: { type: 'object' } }];
+    await expect(chat({ tools, toolChoice: 'required' })).rejects.toMatchObject({ code: 'unprocessable' });
+  });
+
+  it('while it cannot be reached its models are unknown and calls fail at once', async () => {
+    await rig.runtime.models();
+    await double.close();
+    rig.runtime.refresh();
+    expect(await rig.runtime.models()).toMatchObject([{ id: 'odd:1b', state: 'unknown', loaded: false }]);
+    const started = performance.now();
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    expect(performance.now() - started).toBeLessThan(50);
+  });
+
+  it('ending the iteration early closes the connection', async () => {
+    let closed: Promise<void> | undefined;
+    double.answers.set('chat', (_, response) => {
+      closed = new Promise((resolve) => response.once('close', resolve));
+      response.write(`${JSON.stringify(say('a'))}\n`);
+    });
+    const turns = [{ role: 'user' as const, content: 'Hello' }];
+    for await (const chunk of rig.runtime.chat({ model: 'odd:1b', turns, maxTokens: 10, temperature: 0, signal: never })) {
+      expect(chunk.type).toBe('text');
+      break;
+    }
+    await closed;
+  });
+});
