@@ -21,7 +21,15 @@ const WORDS: Partial<Record<ErrorCode, { type?: string; code: string | null }>> 
 /** Whether an address belongs to the OpenAI-compatible API: by the matched route, and by the address itself when nothing matched. */
 export function isOpenAi(request: Pick<FastifyRequest, 'url' | 'is404'> & { routeOptions?: { url?: string } }): boolean {
   const path = request.is404 ? request.url : (request.routeOptions?.url ?? request.url);
-  return /^\/v1(?:[/?;]|$)/i.test(path);
+  return /^\/v1(?:[/?;]|$)/i.test(decoded(path));
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 export function openAiErrorOf(error: AppError): OpenAiError {

@@ -35,6 +35,12 @@ export class CallWatch {
     clearTimeout(this.timer);
   }
 
+  /** Ends the call although its client still waits. */
+  stop(reason: AppError): void {
+    clearTimeout(this.timer);
+    this.controller.abort(reason);
+  }
+
   /** What really ended a call that failed. */
   causeOf(error: unknown): unknown {
     const { aborted, reason } = this.signal;

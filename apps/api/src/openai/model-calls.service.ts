@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { UsageAccount } from '@features/models';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
@@ -14,18 +14,23 @@ export interface CallOrigin {
   input: 'messages' | 'prompt' | 'input';
 }
 
-/** Runs the model calls of requests: nothing goes on for a client that is gone, and none waits for its first token without an end. */
+/**
+ * Runs the model calls of requests: nothing goes on for a client that is gone, none waits for its first token without an end, and at a stop of the
+ * server those that are not done in half of its time end with `unavailable`.
+ */
 @Injectable()
-export class ModelCalls {
+export class ModelCalls implements OnModuleDestroy {
+  private readonly open = new Set<CallWatch>();
   /** Loading and the first token each have their own time; waiting in the queue shares it. */
   private readonly seconds: number;
 
-  constructor(config: AppConfig) {
+  constructor(private readonly config: AppConfig) {
     this.seconds = config.models.coldSeconds + config.models.firstTokenSeconds;
   }
 
   async run({ reply, principal, input }: CallOrigin, work: (watch: CallWatch, account: UsageAccount) => Promise<void>): Promise<void> {
     const watch = new CallWatch(reply, this.seconds);
+    this.open.add(watch);
     const { workspaceId, userId, keyId } = principal;
     try {
       await work(watch, { workspaceId, userId, apiKeyId: keyId ?? null, jobId: null });
@@ -35,8 +40,14 @@ export class ModelCalls {
       reply.hijack();
       reply.raw.destroy();
     } finally {
+      this.open.delete(watch);
       watch.begun();
     }
+  }
+
+  onModuleDestroy(): void {
+    const stopping = new AppError('unavailable', 'The server is stopping.');
+    setTimeout(() => this.open.forEach((watch) => watch.stop(stopping)), this.config.shutdownSeconds * 500).unref();
   }
 }
 
