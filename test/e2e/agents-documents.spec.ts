@@ -123,4 +123,28 @@ describeModels('agents over documents', () => {
     const { run } = await bench.run(agent.id, { input: 'From which pier does the night ferry leave?' });
     expect(run).toMatchObject({ status: 'failed', error: { code: 'budget_exhausted' }, steps: [{ tool: 'search_collection' }] });
   });
+
+  it('keep the ids and lose the words of a document that is deleted', async () => {
+    const form = new FormData();
+    form.append('file', new Blob(['The lighthouse of Quarrel Point was built by Odile Varnhagen in 1871.']), 'lighthouse.txt');
+    const { json } = await api.post('/api/v1/documents', form, bench.token);
+    const { document, job } = json as unknown as { document: { id: string }; job: { id: string } };
+    await bench.events(job.id);
+    const agent = await bench.make({ strategy: 'research', tools: ['search_collection', 'read_document'], collections: ['default'] });
+    const { run } = await bench.run(agent.id, { input: 'Who built the lighthouse of Quarrel Point?' });
+    expect(JSON.stringify(run.steps)).toContain('Odile Varnhagen in 1871');
+    expect((await api.delete(`/api/v1/documents/${document.id}`, bench.token)).status).toBe(204);
+    const after = await bench.read(run.id);
+    const told = JSON.stringify([
+      after.steps.filter(({ kind }) => kind === 'tool'),
+      after.citations,
+      (await bench.events(run.job_id)).filter(({ event }) => event !== 'delta' && event !== 'done'),
+    ]);
+    expect(told).not.toContain('Varnhagen');
+    expect(after.citations).toMatchObject([{ document_id: document.id, deleted: true }]);
+    expect(after.steps[0]?.result).toMatchObject({
+      passages: expect.arrayContaining([expect.objectContaining({ document_id: document.id, deleted: true })]),
+    });
+    expect(after.steps[1]?.result).toMatchObject({ document_id: document.id, deleted: true });
+  }, 60_000);
 });

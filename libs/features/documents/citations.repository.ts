@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { raw, sql, type Queryable, type Sql } from '@backing/postgres';
+import { forgetInRuns } from './run-traces';
 
 /** Takes the quotes of a deleted document out of stored answers, their jobs and their events; ids stay, marked `deleted`. */
 @Injectable()
@@ -11,7 +12,7 @@ export class CitationsRepository {
       sql`SELECT job_id AS id FROM chat_messages WHERE workspace_id = ${workspaceId} AND citations @> ${cites}::jsonb AND job_id IS NOT NULL
           UNION SELECT id FROM jobs WHERE workspace_id = ${workspaceId} AND status IN ('queued', 'running', 'waiting')`,
     );
-    const jobIds = jobs.map((job) => job.id);
+    const jobIds = [...jobs.map((job) => job.id), ...(await forgetInRuns(connection, workspaceId, documentId))];
     await connection.query(
       sql`UPDATE chat_messages SET citations = ${forgotten('citations', documentId)}, updated_at = now()
           WHERE workspace_id = ${workspaceId} AND citations @> ${cites}::jsonb`,

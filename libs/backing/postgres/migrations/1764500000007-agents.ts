@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS agent_runs (
   finished_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS agent_runs_page ON agent_runs (agent_id, id);
+CREATE INDEX IF NOT EXISTS agent_runs_workspace ON agent_runs (workspace_id);
 CREATE TABLE IF NOT EXISTS agent_steps (
   run_id uuid NOT NULL REFERENCES agent_runs (id) ON DELETE CASCADE,
   step int NOT NULL,

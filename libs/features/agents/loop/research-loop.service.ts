@@ -7,6 +7,8 @@ import type { FinishedRun, RunExecution } from './run-execution';
 import { ToolSteps } from './tool-steps.service';
 
 const TOP_K = 5;
+/** More than an answer takes by itself. */
+const TOKENS = 1_024;
 /** Characters that are read before and after the best passage. */
 const AROUND = 600;
 
@@ -83,6 +85,7 @@ export class ResearchLoop {
   /** A starter model loses itself in a longer prompt; for others the surroundings of the best passage stand before the passages. */
   private async request({ run, card, budget, account, signal }: RunExecution, read: string | undefined): Promise<GroundedRequest> {
     const { instructions } = run.agent;
+    const left = budget.answerTokens(0, TOKENS);
     const system =
       read === undefined || card.grade === 'starter'
         ? instructions
@@ -93,7 +96,7 @@ export class ResearchLoop {
       system: system === '' ? null : system,
       collections: await this.collections.resolve(run.workspaceId, run.agent.collections),
       topK: TOP_K,
-      options: { max_tokens: budget.answerTokens(0, Math.min(1_024, Math.floor(card.contextLength / 4))) },
+      options: left < TOKENS ? { max_tokens: left } : {},
       card,
       signal,
       account,
