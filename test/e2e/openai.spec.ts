@@ -152,6 +152,26 @@ describe('the OpenAI-compatible API', () => {
     });
   });
 
+  it('is documented with its own errors', async () => {
+    const { paths } = (await api.get('/docs/openapi.json')).json as unknown as {
+      paths: Record<string, Record<string, { responses: Record<string, { content: Record<string, { schema: { $ref?: string } }> }> }>>;
+    };
+    const operations = Object.entries(paths).filter(([path]) => path.startsWith('/v1/'));
+    expect(operations.map(([path]) => path)).toEqual([
+      '/v1/chat/completions',
+      '/v1/completions',
+      '/v1/embeddings',
+      '/v1/models',
+      '/v1/models/{id}',
+    ]);
+    for (const { responses } of operations.flatMap(([, methods]) => Object.values(methods))) {
+      expect(Object.keys(responses)).not.toContain('422');
+      for (const [status, { content }] of Object.entries(responses).filter(([code]) => code >= '400')) {
+        expect([status, content]).toEqual([status, { 'application/json': { schema: { $ref: '#/components/schemas/OpenAiError' } } }]);
+      }
+    }
+  });
+
   describe('models', () => {
     it('are those that can be used, with aliases of them', async () => {
       const { json } = await api.get('/v1/models', me.accessToken);

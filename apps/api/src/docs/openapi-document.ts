@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ERROR_STATUS, ERROR_TITLE, type ErrorCode } from '@kernel/errors';
 import { releaseVersion } from '@kernel/config';
 import { z } from 'zod';
+import { openAiErrorSchema } from '../http/openai-error';
 import { problemSchema } from '../http/problem.schema';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
@@ -27,7 +28,9 @@ export function openApiDocument(app: INestApplication): string {
   document.components ??= {};
   document.components.schemas ??= {};
   document.components.schemas.Problem = componentOf(problemSchema);
+  document.components.schemas.OpenAiError = componentOf(openAiErrorSchema);
   for (const operation of operationsOf(document)) addProblems(operation);
+  for (const operation of operationsOf(document, '/v1/')) speakOpenAi(operation);
   return JSON.stringify(sorted(document), null, 2);
 }
 
@@ -36,8 +39,9 @@ function componentOf(schema: z.ZodType) {
   return component;
 }
 
-function operationsOf(document: OpenAPIObject): Operation[] {
-  return Object.values(document.paths).flatMap((path) => METHODS.flatMap((method) => path[method] ?? []));
+function operationsOf(document: OpenAPIObject, prefix = '/'): Operation[] {
+  const paths = Object.entries(document.paths).filter(([address]) => address.startsWith(prefix));
+  return paths.flatMap(([, path]) => METHODS.flatMap((method) => path[method] ?? []));
 }
 
 /** Errors that follow from what the route is, so that no controller repeats them. */
@@ -50,6 +54,15 @@ function addProblems(operation: Operation): void {
       description: `${code}: ${ERROR_TITLE[code]}.`,
       content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
     };
+  }
+}
+
+/** Errors under `/v1` have OpenAI's form, and what is wrong with a value is always 400. */
+function speakOpenAi({ responses }: Operation): void {
+  delete responses['422'];
+  for (const [status, response] of Object.entries(responses)) {
+    if (Number(status) < 400 || response === undefined || '$ref' in response) continue;
+    response.content = { 'application/json': { schema: { $ref: '#/components/schemas/OpenAiError' } } };
   }
 }
 

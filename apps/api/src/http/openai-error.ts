@@ -1,11 +1,21 @@
 import { AppError, type ErrorCode } from '@kernel/errors';
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { problemHeaders } from './problem';
 
 /** An error in the form that OpenAI's clients read; all four keys are always there. */
-export interface OpenAiError {
-  error: { message: string; type: string; param: string | null; code: string | null };
-}
+export const openAiErrorSchema = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string().meta({ example: 'invalid_request_error' }),
+      param: z.string().nullable().meta({ description: 'The parameter that is at fault.' }),
+      code: z.string().nullable().meta({ example: 'model_not_found' }),
+    }),
+  })
+  .meta({ id: 'OpenAiError' });
+
+export type OpenAiError = z.infer<typeof openAiErrorSchema>;
 
 /** OpenAI's own word for an error where it has one; every other error carries the platform's code. */
 const WORDS: Partial<Record<ErrorCode, { type?: string; code: string | null }>> = {
