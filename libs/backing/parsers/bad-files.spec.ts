@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Worker, type Transferable } from 'node:worker_threads';
 import { deflateSync } from 'node:zlib';
 import { AppError } from '@kernel/errors';
 import { zip } from '../../../test/scripts/zip-writer';
@@ -105,11 +106,23 @@ describe('files that cannot be read', () => {
   });
 
   it('nothing, when nobody waits any more', async () => {
+    const ended = jest.spyOn(Worker.prototype, 'terminate');
+    const post = jest.spyOn(Worker.prototype, 'postMessage');
+    const begun = new Promise<void>((resolve) => {
+      post.mockImplementationOnce(function (this: Worker, message: unknown, transfer?: readonly Transferable[]) {
+        resolve();
+        return this.postMessage(message, transfer);
+      });
+    });
     const stop = new AbortController();
     const reading = refused(Buffer.from('<p>x</p>'.repeat(400_000)), 'text/html', parser, stop.signal);
     const behind = refused(ferry, PDF);
+    await begun;
     stop.abort(new AppError('cancelled', 'Enough.', { retryable: false }));
     expect(await reading).toBe('cancelled: Enough.');
+    expect(ended).toHaveBeenCalledTimes(1);
+    ended.mockRestore();
+    post.mockRestore();
     expect(await behind).toMatch(/^read: Ferry/u);
   });
 

@@ -70,6 +70,7 @@ describe('ContentInspector', () => {
     ['a PNG image', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])],
     ['binary content', Buffer.from('a\0b\0c\0d\0e\0')],
     ['binary content', Buffer.from('a\0\xff\xfe\x80 more', 'latin1')],
+    ['binary content', Buffer.from(`\xff${'a'.repeat(900)}\0`, 'latin1')],
     ['binary content', Buffer.from('a\x01\xff\x02\x80 more', 'latin1')],
   ])('refuses %s and says so', (what, bytes) => {
     expect(inspect(bytes)).toMatch(/^unsupported_media_type: /u);
