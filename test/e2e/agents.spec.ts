@@ -1,4 +1,7 @@
 import { PostgresClient, sql } from '@backing/postgres';
+import { ToolBox } from '@features/agents';
+import { JobTiming } from '@features/jobs';
+import { AppError } from '@kernel/errors';
 import { AgentBench } from '../support/agents';
 import { startApi, type TestApi } from '../support/api';
 import { gate, untilAborted } from '../support/jobs';
@@ -256,6 +259,49 @@ describe('agents', () => {
       expect(await bench.read(run.id)).toMatchObject({ status: 'cancelled', output: '' });
     });
 
+    it('stop within two seconds inside a tool that does not listen', async () => {
+      const agent = await bench.make({ model: 'planned-native', tools: ['current_time'] });
+      plans(() => [{ call: 'current_time', given: {} }]);
+      const begun = gate();
+      const tool = api.app.get(ToolBox, { strict: false }).get('current_time')?.tool;
+      const hanging = jest.spyOn(tool ?? { run: async () => undefined }, 'run').mockImplementation(() => {
+        begun.open();
+        return new Promise(() => undefined);
+      });
+      const { run, job } = await bench.start(agent.id);
+      await begun.opened;
+      const asked = performance.now();
+      await api.post(`/api/v1/jobs/${job.id}/cancel`, undefined, token);
+      expect(names(await bench.events(job.id)).at(-1)).toBe('cancelled');
+      hanging.mockRestore();
+      plans(() => [{ say: 'Free again.' }]);
+      expect((await bench.run(agent.id)).run.output).toBe('Free again.');
+      expect(performance.now() - asked).toBeLessThan(2_000);
+      expect((await bench.read(run.id)).steps.map(({ kind }) => kind)).toEqual(['model']);
+    });
+
+    it('are given up after five attempts that finished no step', async () => {
+      Object.assign(api.app.get(JobTiming, { strict: false }), { backoffBaseMs: 10, backoffCapMs: 20 });
+      const agent = await bench.make({ model: 'planned-native', tools: ['calculate'] });
+      let failures = 0;
+      plans(
+        () => [{ call: 'calculate', given: { expression: '1' } }],
+        () => {
+          failures += 1;
+          throw new AppError('unavailable', 'The model is busy.');
+        },
+      );
+      const { run, job } = await bench.start(agent.id);
+      const events = await bench.events(job.id);
+      expect(await bench.read(run.id)).toMatchObject({
+        status: 'failed',
+        error: { code: 'unavailable', retryable: false },
+        usage: { model_calls: 1, tool_calls: 1 },
+      });
+      // The first of the six had finished steps before it failed.
+      expect([failures, events.filter(({ event }) => event === 'started').length]).toEqual([6, 6]);
+    });
+
     it('are repeated as new runs of the agent as it was', async () => {
       const agent = await bench.make({ model: 'planned-native', tools: ['calculate'], limits: { steps: 1 } });
       plans(() => [{ call: 'calculate', given: { expression: '1' } }]);
@@ -347,6 +393,22 @@ describe('agents', () => {
       expect((await api.get(`/api/v1/agents/runs/${kept.id}`, token)).status).toBe(404);
       expect((await api.get(`/api/v1/agents/runs/${told.id}`, token)).status).toBe(200);
       expect((await api.get(`/api/v1/agents/${agent.id}/runs`, token)).json.data).toMatchObject([{ id: told.id }]);
+    });
+
+    it('end when their key has been revoked', async () => {
+      const scopes = ['agents:run', 'jobs:read'];
+      const key = (await api.post('/api/v1/auth/keys', { name: 'runner', scopes }, token)).json as unknown as {
+        id: string;
+        secret: string;
+      };
+      const agent = await bench.make({ model: 'planned-native', tools: ['calculate'] });
+      plans(async function* () {
+        await api.delete(`/api/v1/auth/keys/${key.id}`, token);
+        yield { call: 'calculate', given: { expression: '1' } };
+      });
+      const { run, job } = await new AgentBench(api, key.secret).start(agent.id);
+      await bench.events(job.id);
+      expect(await bench.read(run.id)).toMatchObject({ status: 'failed', error: { code: 'forbidden' }, usage: { tool_calls: 0 } });
     });
 
     it('end when their maker has lost the right to run them: the next tool is not used', async () => {

@@ -13,6 +13,9 @@ import { RunJournal } from './loop/run-journal';
 import { runView, type RunStatus } from './run.entity';
 import { RunsRepository, type RunEnd } from './runs.repository';
 
+/** Attempts that may end one after the other without a finished step. */
+const MOST_IN_VAIN = 5;
+
 /**
  * Runs an agent. Every finished step is kept, so that an attempt that takes over goes on after it; a limit ends the run with `budget_exhausted`,
  * and what there was of an answer stays on the run.
@@ -44,7 +47,7 @@ export class RunHandler extends JobHandler<AgentRunPayload, FinishedRun> {
     } catch (error) {
       // A model or tool that was stopped by the deadline says that it was cancelled.
       if (deadline.signal.aborted && !context.signal.aborted) throw deadline.signal.reason;
-      throw error;
+      throw context.signal.aborted || journal.inVain < MOST_IN_VAIN ? error : givenUp(error);
     } finally {
       clearTimeout(timer);
     }
@@ -66,4 +69,10 @@ export class RunHandler extends JobHandler<AgentRunPayload, FinishedRun> {
     const output = sent === '' ? await this.repository.lastText(connection, job.payload.run_id) : sent;
     return { status, output, citations: [], error: outcome.status === 'failed' ? outcome.error : null };
   }
+}
+
+/** The same failure, not to be tried again. */
+function givenUp(error: unknown): AppError {
+  if (error instanceof AppError) return new AppError(error.code, error.message, { retryable: false, cause: error });
+  return new AppError('internal', 'The run failed unexpectedly.', { retryable: false, cause: error });
 }

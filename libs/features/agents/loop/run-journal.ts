@@ -1,8 +1,11 @@
 import type { JobContext } from '@features/jobs';
 import type { ToolCall } from '@kernel/models';
+import { z } from 'zod';
 import type { AgentRunPayload } from '../agents.jobs';
 import type { AgentStep, NewStep } from '../run.entity';
 import type { RunsRepository } from '../runs.repository';
+
+const checkpoint = z.object({ step: z.int(), attempt: z.int() });
 
 /**
  * The finished steps of a run. Each is committed together with the job's checkpoint before the next begins, so an attempt that takes over goes on
@@ -13,14 +16,20 @@ export class RunJournal {
     private readonly context: JobContext<AgentRunPayload>,
     private readonly repository: RunsRepository,
     readonly steps: AgentStep[],
+    private progressed: number,
   ) {}
 
   static async open(context: JobContext<AgentRunPayload>, repository: RunsRepository): Promise<RunJournal> {
     const steps = await repository.steps(context.payload.run_id);
-    const journal = new RunJournal(context, repository, steps);
+    const journal = new RunJournal(context, repository, steps, checkpoint.safeParse(context.checkpoint).data?.attempt ?? 0);
     const told = steps.some(({ kind }) => kind === 'tool') ? await repository.announced(context.jobId) : new Set<number>();
     for (const step of steps) if (step.kind === 'tool' && !told.has(step.step)) await journal.announce(step);
     return journal;
+  }
+
+  /** Attempts since the last one that finished a step, this one included; 0 when this one did. */
+  get inVain(): number {
+    return this.context.attempt - this.progressed;
   }
 
   get next(): number {
@@ -46,9 +55,12 @@ export class RunJournal {
   async record(step: NewStep): Promise<AgentStep> {
     const { run_id: runId } = this.context.payload;
     const number = this.next;
+    const { attempt } = this.context;
     const recorded = await this.context.transaction((connection) => this.repository.addStep(connection, runId, number, step), {
       step: number,
-    });
+      attempt,
+    } satisfies z.infer<typeof checkpoint>);
+    this.progressed = attempt;
     this.steps.push(recorded);
     return recorded;
   }
