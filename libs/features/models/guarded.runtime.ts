@@ -52,7 +52,7 @@ export class GuardedRuntime extends ModelRuntime {
 
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
     const card = (await this.runtime.models()).find(({ id }) => id === request.model);
-    if (card !== undefined) await this.fingerprints.check(card, this.runtime, request.signal);
+    if (card !== undefined) await this.fingerprints.check(card, this.runtime);
     return this.runtime.embed(request);
   }
 

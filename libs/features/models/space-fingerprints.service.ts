@@ -31,11 +31,11 @@ export class SpaceFingerprints {
   constructor(private readonly repository: FingerprintsRepository) {}
 
   /** Resolves when this runtime's vectors belong into the model's space; asked once for each runtime and weights. */
-  check(card: ModelCard, runtime: ModelRuntime, signal: AbortSignal): Promise<void> {
+  check(card: ModelCard, runtime: ModelRuntime): Promise<void> {
     const key = `${runtime.name} ${card.id} ${card.digest}`;
     const known = this.agreed.get(key);
     if (known !== undefined) return known;
-    const checking = this.compare(card, runtime, signal);
+    const checking = this.compare(card, runtime);
     this.agreed.set(key, checking);
     checking.catch(() => this.agreed.delete(key));
     return checking;
@@ -47,11 +47,11 @@ export class SpaceFingerprints {
     for (const key of this.agreed.keys()) if (key.split(' ')[1] === model) this.agreed.delete(key);
   }
 
-  private async compare(card: ModelCard, runtime: ModelRuntime, signal: AbortSignal): Promise<void> {
+  private async compare(card: ModelCard, runtime: ModelRuntime): Promise<void> {
     const stored = await this.repository.find(card.id);
     if (stored !== undefined && card.digest !== null && stored.runtime === runtime.name && stored.digest === card.digest) return;
     if (stored === undefined && runtime.name !== BUILT_IN && (await this.repository.isUsed(card.id))) throw neverCompared(card, runtime);
-    const vectors = await made(card, runtime, signal);
+    const vectors = await made(card, runtime);
     if (stored === undefined)
       await this.repository.insert(card.id, { runtime: runtime.name, digest: card.digest, vectors: bytesOf(vectors) });
     const first = stored ?? (await this.repository.find(card.id));
@@ -63,7 +63,9 @@ export class SpaceFingerprints {
   }
 }
 
-async function made(card: ModelCard, runtime: ModelRuntime, signal: AbortSignal): Promise<Float32Array[]> {
+async function made(card: ModelCard, runtime: ModelRuntime): Promise<Float32Array[]> {
+  // All who wait share it: none of them cancels it.
+  const { signal } = new AbortController();
   const embed = async (input: 'query' | 'document', texts: string[]): Promise<Float32Array[]> =>
     (await runtime.embed({ model: card.id, texts, input, signal })).vectors;
   return [...(await embed('query', TEXTS.slice(0, QUESTIONS))), ...(await embed('document', TEXTS.slice(QUESTIONS)))];
