@@ -2,7 +2,22 @@ import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { PostgresClient, sql } from '@backing/postgres';
 import { Models, type UsageAccount } from '@features/models';
-import { Collections, Points, Search, VectorsModule, type Collection, type NewPoint, type Passage } from '@features/vectors';
+import {
+  CollectionCatalogue,
+  CollectionRemains,
+  Collections,
+  Points,
+  PointSearch,
+  Search,
+  UserPoints,
+  VectorsModule,
+  type Collection,
+  type NewPoint,
+  type Passage,
+  type SentPoint,
+  type WantedCollection,
+} from '@features/vectors';
+import type { Principal } from '@kernel/identity';
 import { AppConfig } from '@kernel/config';
 import { VectorStore } from '@kernel/vectors';
 import { v5, v7 } from 'uuid';
@@ -22,6 +37,10 @@ export class TestVectors {
   readonly search: Search;
   readonly store: VectorStore;
   readonly models: Models;
+  readonly catalogue: CollectionCatalogue;
+  readonly remains: CollectionRemains;
+  readonly userPoints: UserPoints;
+  readonly pointSearch: PointSearch;
 
   private constructor(
     get: <T>(type: abstract new (...parameters: never[]) => T) => T,
@@ -34,6 +53,10 @@ export class TestVectors {
     this.search = get(Search);
     this.store = get(VectorStore);
     this.models = get(Models);
+    this.catalogue = get(CollectionCatalogue);
+    this.remains = get(CollectionRemains);
+    this.userPoints = get(UserPoints);
+    this.pointSearch = get(PointSearch);
   }
 
   static async open(kind: DatabaseKind): Promise<TestVectors> {
@@ -42,6 +65,7 @@ export class TestVectors {
       ...modelSettings(),
       directory: place.directory,
       database: { url: place.url, poolSize: 4, poolOverflow: 8, migrate: 'auto' },
+      ollama: {},
     } as AppConfig;
     @Global()
     @Module({ providers: [{ provide: AppConfig, useValue: config }], exports: [AppConfig] })
@@ -69,6 +93,17 @@ export class TestVectors {
     const [collection] = await this.collections.resolve(workspaceId, [name]);
     if (collection === undefined) throw new Error('The collection was not made.');
     return collection;
+  }
+
+  /** A new collection as a user makes it. */
+  async make(wanted: WantedCollection): Promise<Collection> {
+    const { workspaceId, userId } = this.account;
+    await this.catalogue.create({ workspaceId, userId } as Principal, wanted);
+    return this.collections.named(workspaceId, wanted.name);
+  }
+
+  put(collection: Collection, points: SentPoint[]): Promise<string[]> {
+    return this.userPoints.put(collection, points, this.account, new AbortController().signal);
   }
 
   /** A document whose chunks are these texts; `visible: false` leaves it as an ingest does before its end. */

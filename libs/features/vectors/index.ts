@@ -2,6 +2,8 @@ export type { Collection, CollectionCounts, CountedCollection } from './collecti
 export { CollectionCatalogue, type WantedCollection } from './collection-catalogue.service';
 export { CollectionRemains } from './collection-remains.service';
 export { Collections, DEFAULT_COLLECTION } from './collections.service';
+export { PointBatches } from './batches/point-batches.service';
+export { PointBatchesModule } from './point-batches.module';
 export { parseFilter } from './filter/parse-filter';
 export { asMetadata, type Metadata, type MetadataValue } from './metadata';
 export type { Passage } from './passage';

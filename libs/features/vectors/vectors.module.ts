@@ -34,6 +34,6 @@ import { Search } from './search.service';
     Search,
     UserPoints,
   ],
-  exports: [CollectionCatalogue, CollectionRemains, Collections, Points, PointSearch, PointWriter, Search, UserPoints],
+  exports: [CollectionCatalogue, CollectionRemains, CollectionSpaces, Collections, Points, PointSearch, PointWriter, Search, UserPoints],
 })
 export class VectorsModule {}

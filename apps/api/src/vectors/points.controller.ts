@@ -10,6 +10,7 @@ import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { PointRequests } from './point-requests.service';
 import {
+  acceptedPointsSchema,
   changePointBody,
   listPointsQuery,
   pointListSchema,
@@ -42,7 +43,9 @@ export class PointsController {
   @ApiOperation({ summary: 'Write points, each replaced whole; all of them or none. They are searchable when this answers.' })
   @ApiConsumes('application/json', 'application/octet-stream')
   @ApiBody(PUT_CONTENT)
+  @ApiHeader({ name: 'Prefer', required: false, description: 'respond-async: texts are embedded by a job, up to 1000 of them.' })
   @Answers(200, upsertedSchema, 'The ids, in the order of the points.')
+  @Answers(202, acceptedPointsSchema, 'The job that embeds the texts and writes the points; its result has the ids.')
   @Problems('not_found', 'conflict')
   async put(
     @Param('name') name: string,

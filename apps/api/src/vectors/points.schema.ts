@@ -2,6 +2,7 @@ import type { FoundPoint, Point } from '@features/vectors';
 import type { ApiBodyOptions } from '@nestjs/swagger';
 import { z } from 'zod';
 import { listSchema } from '../http/page.schema';
+import { jobSchema } from '../jobs/jobs.schema';
 
 export const MOST_POINTS = 1_000;
 
@@ -73,6 +74,8 @@ export const PUT_CONTENT: ApiBodyOptions = {
 };
 
 export const upsertedSchema = z.object({ upserted: z.int(), ids: z.array(z.string()) }).meta({ id: 'UpsertedPoints' });
+
+export const acceptedPointsSchema = z.object({ job: jobSchema }).meta({ id: 'AcceptedPoints' });
 
 export const changePointBody = z
   .strictObject({ metadata: metadata.refine((value) => value !== undefined, 'is required.') })

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DocumentsModule } from '@features/documents';
-import { VectorsModule } from '@features/vectors';
+import { PointBatchesModule, VectorsModule } from '@features/vectors';
 import { CollectionsController } from './collections.controller';
 import { PointQueriesController } from './point-queries.controller';
 import { PointRequests } from './point-requests.service';
@@ -10,7 +10,7 @@ import { StoreList } from './store-list.service';
 
 /** The HTTP edge of collections, points and search. */
 @Module({
-  imports: [VectorsModule, DocumentsModule],
+  imports: [VectorsModule, PointBatchesModule, DocumentsModule],
   controllers: [CollectionsController, PointsController, PointQueriesController, SearchController],
   providers: [PointRequests, StoreList],
 })
