@@ -5,8 +5,8 @@ import { releaseVersion } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type { ServiceReport, ServiceStatus } from './service-report';
 
-/** Services of the full deployment that this release cannot use yet. */
-const DISABLED = ['redis', 'rabbitmq', 'neo4j', 'chroma', 'qdrant', 'faiss', 'consul', 'kong'];
+/** The services of the full deployment, in the contract's order; one without an indicator cannot be used by this release yet. */
+const SERVICES = ['postgres', 'redis', 'rabbitmq', 'neo4j', 'chroma', 'qdrant', 'faiss', 'consul', 'ollama', 'kong'];
 
 export interface HealthSummary {
   status: 'ok' | 'degraded' | 'unavailable';
@@ -48,8 +48,8 @@ export class Health {
   }
 
   async services(): Promise<ServiceReport[]> {
-    const checked = await Promise.all(this.indicators.map((indicator) => this.examine(indicator)));
-    return [...checked, ...DISABLED.map(disabled), this.workers()];
+    const checked = await Promise.all(SERVICES.map((name) => this.reportOf(name)));
+    return [...checked, this.workers()];
   }
 
   /** Errors: `not_found` for a name that is no service. */
@@ -59,8 +59,12 @@ export class Health {
     return found;
   }
 
+  private async reportOf(name: string): Promise<ServiceReport> {
+    const indicator = this.indicators.find((one) => one.name === name);
+    return indicator === undefined || indicator.enabled === false ? disabled(name) : this.examine(indicator);
+  }
+
   private async examine(indicator: Indicator): Promise<ServiceReport> {
-    if (indicator.enabled === false) return disabled(indicator.name);
     const answer = (await indicator.check())[indicator.name];
     const status = answer?.status === 'up' ? 'up' : answer?.status === 'degraded' ? 'degraded' : 'down';
     return {
