@@ -5,6 +5,7 @@ import type { ChatRequest } from '@kernel/models';
 import { AgentBench } from '../support/agents';
 import { startApi, type TestApi } from '../support/api';
 import { describeDatabases } from '../support/databases';
+import { describeModels } from '../support/models';
 import { PlannedRuntime, type Said } from '../support/planned.runtime';
 
 /** What is planned after so many results: twelve steps, m t t m t m t m t m t m. */
@@ -119,4 +120,39 @@ describeDatabases('a run whose worker dies', (kind) => {
     ]);
     expect(model.requests.map(results)).toEqual([0, 2, 3, 4, 5, 6]);
   }, 60_000);
+
+  describeModels('with the built-in models', () => {
+    it('in research does no search again, and tells the answer and its citations again', async () => {
+      const { token } = bench;
+      const form = new FormData();
+      form.append('file', new Blob(['The night ferry to Halvorsund leaves at 22:40 from pier 7.']), 'ferry.txt');
+      const uploaded = (await api.post('/api/v1/documents', form, token)).json as unknown as { job: { id: string } };
+      await bench.events(uploaded.job.id);
+      const died = new Set<number>();
+      die((step) => !died.has(step) && died.add(step).size > 0);
+      const { data } = (await api.get('/api/v1/agents', token)).json as unknown as { data: { id: string; name: string }[] };
+      const { run, events } = await bench.run(data.find(({ name }) => name === 'research')?.id ?? '', {
+        input: 'When does the night ferry leave?',
+      });
+      expect([...died]).toEqual([1, 2, 3]);
+      expect(run.steps.map(({ kind, tool }) => tool ?? kind)).toEqual(['search_collection', 'read_document', 'model']);
+      expect(run.output).toContain('22:40');
+      expect(run.citations).toMatchObject([{ document: 'ferry.txt' }]);
+      const after = events.slice(events.findLastIndex(({ event }) => event === 'reset'));
+      expect(after.map(({ event }) => event).filter((event) => event !== 'progress')).toEqual([
+        'reset',
+        'started',
+        'citations',
+        'delta',
+        'citations',
+        'done',
+      ]);
+      expect(after.flatMap(({ event, data: { text } }) => (event === 'delta' ? [text] : [])).join('')).toBe(run.output);
+      const client = api.app.get(PostgresClient, { strict: false });
+      const [asked] = await client.query<{ chats: number }>(
+        sql`SELECT count(*)::int AS chats FROM usage WHERE job_id = ${run.job_id}::uuid AND operation = 'chat'`,
+      );
+      expect(asked?.chats).toBe(1);
+    }, 120_000);
+  });
 });
