@@ -87,7 +87,7 @@ describeOllama('the server with OLLAMA_URL', () => {
     const last = all.at(-1);
     expect(last).toMatchObject({ event: 'done', data: { model: CHAT, status: 'complete' } });
     expect(deltas.map(({ data }) => data.text).join('')).toBe(last?.data.content);
-    expect((last?.data.usage as { input_tokens: number }).input_tokens).toBeGreaterThan(10);
+    expect(last?.data.usage).toMatchObject({ input_tokens: expect.any(Number), output_tokens: expect.any(Number) });
   });
 
   it('cancelling stops Ollama itself within 200 ms', async () => {
