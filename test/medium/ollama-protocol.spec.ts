@@ -49,7 +49,7 @@ describe('the Ollama runtime and a server that misbehaves', () => {
 
   it('an error in the middle of a stream ends it', async () => {
     double.lines('chat', [say('a'), { error: 'an error was encountered while running the model' }]);
-    await expect(chat()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable', message: 'Ollama failed while it worked with odd:1b.' });
   });
 
   it.each(['[]', 'nonsense', '{"message":'])('a line of %s ends it', async (line) => {

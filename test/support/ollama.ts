@@ -32,6 +32,7 @@ export function openOllama(address: string, limits: Partial<AppConfig['models']>
 export interface OwnOllama {
   url: string;
   pid: number;
+  directory: string;
   log(): Promise<string>;
   stop(): Promise<void>;
   kill(): Promise<void>;
