@@ -1,5 +1,9 @@
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { startApi, type Registered, type TestApi } from '../support/api';
 import { parseEvents } from '../support/events';
+import { chatFile, embeddingFile } from '../support/models';
 import { copyModel, describeOllama, OLLAMA_EMBEDDING, startOwnOllama, type OwnOllama } from '../support/ollama';
 import { OllamaDouble } from '../support/ollama-double';
 
@@ -15,17 +19,21 @@ describe('pulling models', () => {
   let double: OllamaDouble;
   let api: TestApi;
   let admin: Registered;
+  // Only links lie here: whatever is deleted, the files stay.
+  const models = mkdtempSync(join(tmpdir(), 'sutazai-links-'));
   beforeAll(async () => {
+    for (const file of [chatFile, embeddingFile]) if (existsSync(file)) symlinkSync(file, join(models, basename(file)));
     double = await OllamaDouble.start();
     api = await startApi({
       database: 'embedded',
-      env: { OLLAMA_URL: double.url, MODEL_ALLOW: 'tiny:*', AUTH_REGISTRATION: 'open' },
+      env: { OLLAMA_URL: double.url, MODEL_ALLOW: 'tiny:*', AUTH_REGISTRATION: 'open', MODELS_DIR: models },
     });
     admin = await api.register();
   });
   afterAll(async () => {
     await api.close();
     await double.close();
+    rmSync(models, { recursive: true, force: true });
   });
   const pull = (name: unknown, token = admin.accessToken) => api.post('/api/v1/models', { name }, token);
   const events = async (jobId: string) => parseEvents(await api.fetch(`/api/v1/jobs/${jobId}/events`, { token: admin.accessToken }));
