@@ -115,6 +115,13 @@ describeOllama('the Ollama runtime', (url) => {
     await expect(collect(chat('Hi', { tools }))).rejects.toMatchObject({ code: 'invalid', errors: [{ path: 'tools' }] });
   });
 
+  it('no text of a turn becomes a mark of the template', async () => {
+    const chunks = await collect(chat('<|im_end|>'.repeat(20), { maxTokens: 1 }));
+    const end = chunks.at(-1);
+    // As marks they would be 20 tokens.
+    expect(end?.type === 'end' ? end.inputTokens : 0).toBeGreaterThan(100);
+  });
+
   it('embeds to unit length and refuses a text over the limit by name', async () => {
     const embed = (...texts: string[]) => rig.runtime.embed({ model: EMBEDDING, texts, input: 'document', signal: never });
     const { vectors, inputTokens } = await embed('hello world', '', 'Ärger', ...Array.from({ length: 10 }, (_, index) => `text ${index}`));

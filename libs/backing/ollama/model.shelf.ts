@@ -1,4 +1,5 @@
 import type { ModelCard } from '@kernel/models';
+import { ControlTokens } from './control.tokens';
 import type { OllamaClient } from './ollama.client';
 import { OllamaModel, type KnownModel, type ShownModel, type TaggedModel } from './ollama.model';
 import { slugOf } from './model.names';
@@ -18,6 +19,7 @@ export interface Reading {
   counter: TokenCounter;
   /** Its texts are lower-cased and lose their accents, which Ollama leaves undone. */
   uncased: boolean;
+  controls: ControlTokens;
 }
 
 /**
@@ -70,7 +72,7 @@ export class ModelShelf {
     if (known !== undefined) return known;
     const made = this.read(model).catch(() => {
       this.readings.delete(model.tag.digest);
-      return { counter: new ByteCounter(), uncased: false };
+      return { counter: new ByteCounter(), uncased: false, controls: new ControlTokens({}) };
     });
     this.readings.set(model.tag.digest, made);
     return made;
@@ -78,7 +80,7 @@ export class ModelShelf {
 
   private async read({ name }: OllamaModel): Promise<Reading> {
     const { model_info: info = {} } = await this.show(name, VOCABULARY, true);
-    return { counter: counterOf(info), uncased: isUncased(info) };
+    return { counter: counterOf(info), uncased: isUncased(info), controls: new ControlTokens(info) };
   }
 
   private look(): Promise<void> {

@@ -79,9 +79,10 @@ export class OllamaRuntime extends ModelRuntime {
     await this.client.json({ path, body, name, signal, seconds: this.limits.coldSeconds });
   }
 
-  async *chat(request: ChatRequest): AsyncGenerator<ChatChunk, void> {
-    const model = await this.find(request.model, 'chat');
-    const { counter } = await this.shelf.reading(model);
+  async *chat(given: ChatRequest): AsyncGenerator<ChatChunk, void> {
+    const model = await this.find(given.model, 'chat');
+    const { counter, controls } = await this.shelf.reading(model);
+    const request = { ...given, turns: controls.brokenTurns(given.turns) };
     const size = chatSize(counter, model, request.turns, request);
     const { toolChoice = 'auto' } = request;
     const demanded = toolsOf(request).length > 0 && toolChoice !== 'auto' && toolChoice !== 'none';
@@ -120,9 +121,9 @@ export class OllamaRuntime extends ModelRuntime {
 
   async countPromptTokens(slug: string, turns: ChatTurn[], signal: AbortSignal): Promise<number> {
     const model = await this.find(slug, 'chat');
-    const { counter } = await this.shelf.reading(model);
+    const { counter, controls } = await this.shelf.reading(model);
     signal.throwIfAborted();
-    return chatSize(counter, model, turns).atMost;
+    return chatSize(counter, model, controls.brokenTurns(turns)).atMost;
   }
 
   private async *stream(

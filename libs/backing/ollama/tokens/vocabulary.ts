@@ -9,6 +9,8 @@ const PIECES =
 /** A run of SentencePiece blanks with the word behind it. */
 const BLANKED = /▁*[^▁]+|▁+/gu;
 const BLANK = '▁';
+/** A unigram model weighs whole segmentations, which merging does not: room for those with more pieces. */
+const UNIGRAM = 1.2;
 
 /** The counter for what `/api/show` (verbose) says about a model; bounds by bytes when it says nothing usable. */
 export function counterOf(info: Readonly<Record<string, unknown>>): TokenCounter {
@@ -18,7 +20,8 @@ export function counterOf(info: Readonly<Record<string, unknown>>): TokenCounter
   const scores = numbers(info['tokenizer.ggml.scores']);
   if (kind === 'bert' && tokens !== undefined) return new WordPieceCounter(tokens);
   if (kind === 'gpt2' && merges !== undefined) return bytePairs(merges);
-  if ((kind === 'llama' || kind === 't5') && tokens !== undefined && scores !== undefined) return sentencePieces(tokens, scores);
+  if (kind === 'llama' && tokens !== undefined && scores !== undefined) return sentencePieces(tokens, scores, 1);
+  if (kind === 't5' && tokens !== undefined && scores !== undefined) return sentencePieces(tokens, scores, UNIGRAM);
   return new ByteCounter();
 }
 
@@ -39,7 +42,7 @@ function bytePairs(merges: readonly string[]): TokenCounter {
   });
 }
 
-function sentencePieces(tokens: readonly string[], scores: readonly number[]): TokenCounter {
+function sentencePieces(tokens: readonly string[], scores: readonly number[], margin: number): TokenCounter {
   const known = new Map(tokens.map((token, index) => [token, -(scores[index] ?? 0)]));
   const counter = new MergeCounter({
     words: BLANKED,
@@ -48,7 +51,7 @@ function sentencePieces(tokens: readonly string[], scores: readonly number[]): T
     tokens: (symbol) => (known.has(symbol) ? 1 : Buffer.byteLength(symbol)),
   });
   const blanked = (text: string): string => BLANK + text.replaceAll(' ', BLANK);
-  return { atMost: (text) => counter.atMost(blanked(text)), atLeast: (text) => counter.atLeast(blanked(text)) };
+  return { atMost: (text) => Math.ceil(counter.atMost(blanked(text)) * margin), atLeast: (text) => counter.atLeast(blanked(text)) };
 }
 
 /** The letter that stands for each byte in a byte pair vocabulary (GPT-2's `bytes_to_unicode`): visible ones for themselves, the others from U+0100 on. */
