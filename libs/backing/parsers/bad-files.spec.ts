@@ -60,6 +60,12 @@ describe('files that cannot be read', () => {
   it.each<[string, () => Buffer, string, RegExp]>([
     ['an encrypted PDF', () => fixture('bad/encrypted.pdf'), PDF, /^unprocessable: .*encrypted/u],
     ['a PDF of pictures', () => fixture('bad/pictures-only.pdf'), PDF, /^unprocessable: .*no text layer/u],
+    [
+      'a PDF whose fonts need what is not here',
+      () => fixture('bad/unknown-map.pdf'),
+      PDF,
+      /^unprocessable: .*character map Adobe-Japan1-UCS2/u,
+    ],
     ['a truncated PDF', () => ferry.subarray(0, ferry.length / 2), PDF, /^unprocessable: .*truncated/u],
     ['a PDF in name only', () => Buffer.from('%PDF-1.7\nnothing\n%%EOF'), PDF, /^unprocessable: .*damaged/u],
     ['a truncated Word document', () => rules.subarray(0, rules.length - 300), DOCX, /^unprocessable: .*truncated/u],

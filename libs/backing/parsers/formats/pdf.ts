@@ -1,4 +1,5 @@
 import { getDocumentProxy } from 'unpdf';
+import { CharacterMaps } from './character-maps';
 import { ParseFault } from './parse-fault';
 import type { PageSpan, ParseRequest, ParsedText } from './parsed-text';
 import { MOST_CHARACTERS } from './parsed-text';
@@ -19,19 +20,34 @@ export async function parse({ bytes }: ParseRequest): Promise<ParsedText> {
   if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(-TAIL).includes('%%EOF')) {
     throw new ParseFault('unprocessable', 'The PDF is truncated: its end is missing.');
   }
-  const pdf = await opened(bytes);
+  const maps = new CharacterMaps();
+  const pdf = await opened(bytes, maps);
   try {
     if (pdf.numPages > MOST_PAGES) throw new ParseFault('too_large', `The PDF has more than ${MOST_PAGES} pages.`);
     const title = await titleOf(pdf);
-    return { ...joined(await pagesOf(pdf)), title, markdown: false, columns: null };
+    return { ...joined(await pagesOf(pdf), maps), title, markdown: false, columns: null };
   } finally {
     await pdf.loadingTask.destroy();
   }
 }
 
-async function opened(bytes: Uint8Array): Promise<Pdf> {
+async function opened(bytes: Uint8Array, maps: CharacterMaps): Promise<Pdf> {
+  // The one thing that pdf.js is given from outside; everything else that it may ask for is for drawing.
+  class Files {
+    async fetch({ kind, filename }: { kind: string; filename: string }): Promise<Uint8Array> {
+      if (kind !== 'cMapUrl') throw new Error(`${filename} is not here.`);
+      return maps.get(filename);
+    }
+  }
   try {
-    return await getDocumentProxy(bytes, { verbosity: ERRORS_ONLY, useSystemFonts: false, disableFontFace: true });
+    return await getDocumentProxy(bytes, {
+      verbosity: ERRORS_ONLY,
+      useSystemFonts: false,
+      disableFontFace: true,
+      useWorkerFetch: false,
+      cMapPacked: false,
+      BinaryDataFactory: Files,
+    });
   } catch (error) {
     if (error instanceof Error && error.name === 'PasswordException') {
       throw new ParseFault('unprocessable', 'The PDF is encrypted: it opens with a password only.');
@@ -65,7 +81,7 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.name : 'no reason given';
 }
 
-function joined(pages: PdfLine[][]): { text: string; pages: PageSpan[] } {
+function joined(pages: PdfLine[][], { missing }: CharacterMaps): { text: string; pages: PageSpan[] } {
   const spacing = spacingOf(pages);
   const spans: PageSpan[] = [];
   let text = '';
@@ -75,6 +91,12 @@ function joined(pages: PdfLine[][]): { text: string; pages: PageSpan[] } {
     spans.push({ number: index + 1, start: text.length, end: text.length + content.length });
     text += content;
     if (text.length > MOST_CHARACTERS) throw new ParseFault('too_large', `The PDF has more than ${MOST_CHARACTERS} characters of text.`);
+  }
+  if (text === '' && missing.size > 0) {
+    throw new ParseFault(
+      'unprocessable',
+      `The text of the PDF cannot be read: its fonts need the character map ${[...missing].join(', ')}.`,
+    );
   }
   if (text === '')
     throw new ParseFault('unprocessable', 'The PDF has no text layer: its pages hold pictures only, and pictures are not read.');

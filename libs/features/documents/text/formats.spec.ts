@@ -25,6 +25,7 @@ const PAGES: Record<string, string[]> = {
   'mooring-contract.pdf': ['Mietvertrag', 'Anlage'],
   'rotated-table.pdf': ['Load table', 'The second page'],
   'slides.pdf': ['Harbour days', 'Saturday', '', 'Sunday'],
+  'unembedded-fonts.pdf': ['図書室', '阅览室', '도서관', '圖書館'],
 };
 const LANGUAGES: Record<string, string> = {
   'arabic-rules.docx': 'ar',
