@@ -106,6 +106,17 @@ describeOllama('the server with OLLAMA_URL', () => {
     expect([unknown.status, unknown.json.code]).toEqual([400, 'invalid']);
   });
 
+  it('may serve what names no model', async () => {
+    await api.restart({ CHAT_MODEL: CHAT, EMBEDDING_MODEL: 'all-minilm:l6-v2' });
+    const session = await api.post('/api/v1/chat/sessions', {}, person.accessToken);
+    const path = `/api/v1/chat/sessions/${String(session.json.id)}/messages?wait=50`;
+    const answer = await api.post(path, { content: 'Hi', options: { max_tokens: 5 } }, person.accessToken);
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining(`"model":"${CHAT}"`)]);
+    const documents = new DocumentsOf(api, person);
+    expect(await documents.ready(await documents.upload('Ferries leave at nine.', 'ferries.txt'))).toMatchObject({ status: 'ready' });
+    before = await rankings();
+  });
+
   it('killed in the middle of an answer, it is retried: the rest of the platform does not notice, and the answer comes when it is back', async () => {
     const { jobId } = await ask(LONG, { max_tokens: 200, temperature: 0 });
     await firstDelta(await events(jobId));

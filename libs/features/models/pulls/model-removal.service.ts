@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CATALOGUE, type CatalogueEntry } from '@backing/llama-cpp';
-import { OllamaRuntime } from '@backing/ollama';
+import { OllamaRuntime, slugOf } from '@backing/ollama';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { Models } from '../models.service';
@@ -32,7 +32,7 @@ export class ModelRemoval {
 
   private async assertFree(id: string): Promise<void> {
     const { chat, embedding } = this.config.models;
-    if (id === chat || id === embedding) throw new AppError('conflict', `${id} is the default of CHAT_MODEL or EMBEDDING_MODEL.`);
+    if ([chat, embedding].some((name) => name === id || slugOf(name) === id)) throw new AppError('conflict', `${id} is the default of CHAT_MODEL or EMBEDDING_MODEL.`);
     const open = await this.repository.open(id);
     if (open !== undefined) throw new AppError('conflict', `The model ${id} is being pulled.`, { jobId: open });
     if (await this.repository.isUsed(id)) throw new AppError('conflict', `The vectors of a collection were made with ${id}.`);
