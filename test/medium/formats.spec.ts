@@ -97,20 +97,21 @@ describeModels('Documents of every format', () => {
     expect(await mine.remains()).toEqual(before);
   });
 
-  it.each<[string, () => Buffer, RegExp]>([
+  it.each<[string, () => Buffer, RegExp, string?]>([
     ['encrypted.pdf', () => readFileSync(join(FOLDER, '..', 'bad', 'encrypted.pdf')), /encrypted/u],
     ['pictures-only.pdf', () => readFileSync(join(FOLDER, '..', 'bad', 'pictures-only.pdf')), /no text layer/u],
     ['truncated.pdf', () => readFileSync(join(FOLDER, 'ferry-timetable.pdf')).subarray(0, 2_000), /truncated/u],
+    ['million-rows.csv', () => Buffer.from(`id,name,remark\n${millionRows()}`), /more than 100000 rows/u, 'too_large'],
     ['truncated.docx', () => readFileSync(join(FOLDER, 'house-rules.docx')).subarray(0, -200), /truncated/u],
-  ])('%s fails at once and for good, and nothing of it is found', async (name, bytes, message) => {
+  ])('%s fails at once and for good, and nothing of it is found', async (name, bytes, message, code = 'unprocessable') => {
     const before = await mine.remains();
     const { id, jobId } = mine.accepted(await mine.upload(bytes(), name));
-    expect((await mine.events(jobId)).at(-1)).toMatchObject({ event: 'error', data: { code: 'unprocessable', retryable: false } });
+    expect((await mine.events(jobId)).at(-1)).toMatchObject({ event: 'error', data: { code, retryable: false } });
     const document = await mine.get(id);
     expect(document).toMatchObject({
       status: 'failed',
       chunks: 0,
-      error: { code: 'unprocessable', message: expect.stringMatching(message) },
+      error: { code, message: expect.stringMatching(message) },
     });
     const after = await mine.settled((remains) => remains.points === before.points && remains.blobs.length === before.blobs.length + 1);
     expect({ points: after.points, vectors: after.vectors }).toEqual({ points: before.points, vectors: before.vectors });
@@ -118,6 +119,10 @@ describeModels('Documents of every format', () => {
     expect(after.blobs.filter((key) => !before.blobs.includes(key))).toEqual([`documents/${id}/1`]);
   });
 });
+
+function millionRows(): string {
+  return Array.from({ length: 1_000_000 }, (_, n) => `${n},row ${n},nothing`).join('\n');
+}
 
 /** A PDF with one line on each page. */
 function pdf(lines: string[]): Buffer {
