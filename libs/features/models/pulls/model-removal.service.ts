@@ -32,7 +32,8 @@ export class ModelRemoval {
 
   private async assertFree(id: string): Promise<void> {
     const { chat, embedding } = this.config.models;
-    if ([chat, embedding].some((name) => name === id || slugOf(name) === id)) throw new AppError('conflict', `${id} is the default of CHAT_MODEL or EMBEDDING_MODEL.`);
+    if ([chat, embedding].some((name) => name === id || slugOf(name) === id))
+      throw new AppError('conflict', `${id} is the default of CHAT_MODEL or EMBEDDING_MODEL.`);
     const open = await this.repository.open(id);
     if (open !== undefined) throw new AppError('conflict', `The model ${id} is being pulled.`, { jobId: open });
     if (await this.repository.isUsed(id)) throw new AppError('conflict', `The vectors of a collection were made with ${id}.`);
