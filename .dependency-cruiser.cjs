@@ -11,17 +11,7 @@ const DRIVERS = [
   { packages: ['@node-rs/argon2', '@nestjs/jwt'], home: '^libs/features/auth/' },
   { packages: ['pino'], home: '^libs/kernel/log/' },
   {
-    packages: [
-      'unpdf',
-      'mammoth',
-      'linkedom',
-      '@mozilla/readability',
-      'turndown',
-      '@joplin/turndown-plugin-gfm',
-      'csv-parse',
-      'yauzl',
-      'chardet',
-    ],
+    packages: ['unpdf', 'mammoth', 'linkedom', '@mozilla/readability', 'turndown', 'csv-parse', 'yauzl', 'chardet'],
     home: '^libs/backing/parsers/formats/',
   },
   { packages: ['undici'], home: '^libs/backing/(egress|ollama)/' },
