@@ -9,6 +9,12 @@ import { environmentFor, exitWith, runForeground, say } from './toolchain/proces
 
 const required = process.env.REQUIRE_SERVICES === '1';
 
+/** What the suites need, by the variable under which they look for it: one that is set already names a server to use. */
+const SERVICES = [
+  { variable: 'TEST_DATABASE_URL', name: 'PostgreSQL 16', start: startPostgres },
+  { variable: 'TEST_OLLAMA_URL', name: 'Ollama', start: startOllama },
+];
+
 await exitWith(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sutazai-test-'));
   const result = join(folder, 'result.json');
@@ -22,12 +28,6 @@ await exitWith(async () => {
     rmSync(folder, { recursive: true, force: true });
   }
 });
-
-/** What the suites need, by the variable under which they look for it: one that is set already names a server to use. */
-const SERVICES = [
-  { variable: 'TEST_DATABASE_URL', name: 'PostgreSQL 16', start: startPostgres },
-  { variable: 'TEST_OLLAMA_URL', name: 'Ollama', start: startOllama },
-];
 
 /** Fetches the models and starts the services side by side; answers an exit code, 0 when the tests can run. */
 async function prepare(started) {

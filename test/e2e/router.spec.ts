@@ -27,6 +27,7 @@ const ANY_SCOPE = [
   'GET /api/v1/auth/keys',
   'POST /api/v1/auth/keys',
   'DELETE /api/v1/auth/keys/:id',
+  'GET /api/v1/usage',
 ];
 
 const name = ({ method, url }: Route): string => `${method === 'HEAD' ? 'GET' : method} ${url}`;

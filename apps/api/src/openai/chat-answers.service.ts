@@ -1,23 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { Models, type UsageAccount } from '@features/models';
+import { Models } from '@features/models';
 import type { ChatChunk, ModelCard } from '@kernel/models';
 import type { AnswerPart } from './answer-part';
-import type { CallWatch } from './call-watch';
-import type { ChatCompletionBody } from './chat-completions.schema';
+import type { AnswerCall } from './answer-call';
 import { askedCompletion, type AskedCompletion } from './chat-request';
 import { GroundedCompletions } from './grounded-completions.service';
 import { samplingOf, type TokenCounts } from './sampling.schema';
 
 /** Tokens for the sentences around the description of tools. */
 const TOOL_SENTENCES = 256;
-
-/** One call of the chat: what was asked, of whom, on whose account, for which client. */
-export interface AnswerCall {
-  body: ChatCompletionBody;
-  card: ModelCard;
-  account: UsageAccount;
-  watch: CallWatch;
-}
 
 /**
  * Answers of the OpenAI-compatible chat: straight from the model, or grounded in collections. The parts come as they are made; the last is `end`.

@@ -4,7 +4,7 @@ import { Collections } from '@features/vectors';
 import { AppError } from '@kernel/errors';
 import type { ChatTurn } from '@kernel/models';
 import type { AnswerPart } from './answer-part';
-import type { AnswerCall } from './chat-answers.service';
+import type { AnswerCall } from './answer-call';
 import type { AskedCompletion } from './chat-request';
 import { handoff } from './handoff';
 

@@ -90,12 +90,11 @@ export class PointsController {
     @Param('name') name: string,
     @Param('id') id: string,
     @Body({ schema: changePointBody }) body: ChangePointBody,
-    @Headers('if-match') ifMatch: string | undefined,
     @Caller() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const collection = await this.collection(principal, name);
-    return shown(await this.points.merge(collection, id, body.metadata, acceptedVersions(ifMatch)), reply);
+    return shown(await this.points.merge(collection, id, body.metadata, acceptedVersions(reply.request.headers['if-match'])), reply);
   }
 
   @Delete(':id')

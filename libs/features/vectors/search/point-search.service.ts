@@ -48,6 +48,15 @@ const MOST_CANDIDATES = 5_000;
 /** Relative error of a store's float32 arithmetic, generously. */
 const STORE_ERROR = 1e-4;
 
+/** Where and how deep the nearest points are looked for. */
+interface SearchArea {
+  collection: Collection;
+  space: EmbeddingSpace;
+  vector: Float32Array;
+  question: PointQuestion;
+  depth: number;
+}
+
 /**
  * Search over the points of one collection: by vector (candidates of the store, rescored in float64 from the ledger), by words (BM25), or both
  * fused by reciprocal rank. Errors: `invalid` (what the mode needs is not there), `unprocessable` (a bad vector), `unavailable` (model).
@@ -68,9 +77,9 @@ export class PointSearch {
     if (space === null) return { mode, found: [] };
     const vector = await this.vectorOf(space, question, account, signal);
     const depth = mode === 'vector' ? question.limit : Math.max(FEWEST_FUSED, question.limit * FUSED_PER_RESULT);
-    const near = await this.nearest(collection, space, vector, question, depth);
-    if (mode === 'vector') return { mode, found: near };
-    return { mode, found: await this.fused(collection, space, vector, question, near, depth) };
+    const area = { collection, space, vector, question, depth };
+    const near = await this.nearest(area);
+    return { mode, found: mode === 'vector' ? near : await this.fused(area, near) };
   }
 
   private async vectorOf(space: EmbeddingSpace, { vector, text }: PointQuestion, account: UsageAccount, signal: AbortSignal) {
@@ -82,34 +91,25 @@ export class PointSearch {
   }
 
   /** The `depth` best by vector score; more candidates are asked for while the last of them may still tie with the last result. */
-  private async nearest({ id }: Collection, space: EmbeddingSpace, vector: Float32Array, question: PointQuestion, depth: number) {
+  private async nearest(area: SearchArea): Promise<FoundPoint[]> {
+    const { collection, space, vector, question, depth } = area;
     const scope = { filter: question.filter, exact: question.exact };
     for (let limit = depth + OVER_FETCH; ; limit *= 4) {
-      const hits = await this.store.search(space, [id], vector, limit, scope);
+      const hits = await this.store.search(space, [collection.id], vector, limit, scope);
       const last = hits.at(-1)?.score ?? 0;
       const edge = hits[depth - 1]?.score ?? 0;
       const settled = hits.length < limit || edge - last > STORE_ERROR * Math.max(1, Math.abs(edge)) || limit >= MOST_CANDIDATES;
       if (settled)
         return this.rescored(
-          id,
-          space,
-          vector,
-          question,
+          area,
           hits.map((hit) => hit.physicalId),
-          depth,
         );
     }
   }
 
-  private async rescored(
-    collectionId: string,
-    space: EmbeddingSpace,
-    vector: Float32Array,
-    { filter, minScore }: PointQuestion,
-    physicalIds: string[],
-    depth: number,
-  ): Promise<FoundPoint[]> {
-    const points = await this.ledger.select([collectionId], { physicalIds, filter });
+  private async rescored({ collection, space, vector, question, depth }: SearchArea, physicalIds: string[]): Promise<FoundPoint[]> {
+    const { filter, minScore } = question;
+    const points = await this.ledger.select([collection.id], { physicalIds, filter });
     const scored = points.map((point) => {
       const score = similarity(space.metric, vector, point.vector);
       return { point, score, scores: { vector: score, text: null } };
@@ -130,14 +130,7 @@ export class PointSearch {
     );
   }
 
-  private async fused(
-    collection: Collection,
-    space: EmbeddingSpace,
-    vector: Float32Array,
-    question: PointQuestion,
-    near: FoundPoint[],
-    depth: number,
-  ): Promise<FoundPoint[]> {
+  private async fused({ collection, space, vector, question, depth }: SearchArea, near: FoundPoint[]): Promise<FoundPoint[]> {
     const nearIds = near.map(({ point }) => point.id);
     const hits = await this.hits(collection, question, depth, nearIds);
     const missing = hits.filter((hit) => !nearIds.includes(hit.id)).map((hit) => hit.id);
