@@ -1,4 +1,4 @@
-// npm run eval:answers [-- --held-out | --more] [--only ID,ID] [--json FILE] [--verbose]
+// npm run eval:answers [-- --held-out | --more | --follow-ups] [--only ID,ID] [--json FILE] [--verbose]
 // Measures answer quality over HTTP: a real server process on an embedded database of its own, the real built-in models, documents loaded
 // through the API, every labelled question asked as a user would. Exits with 1 when a figure misses its target.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ const { values: options } = parseArgs({
   options: {
     'held-out': { type: 'boolean' },
     more: { type: 'boolean' },
+    'follow-ups': { type: 'boolean' },
     only: { type: 'string' },
     json: { type: 'string' },
     verbose: { type: 'boolean' },
@@ -19,7 +20,13 @@ const { values: options } = parseArgs({
 });
 const folder = join(repository, 'test', 'fixtures', 'documents');
 const texts = new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
-const file = options['held-out'] ? 'questions-held-out.json' : options.more ? 'questions-more.json' : 'questions.json';
+const file = options['held-out']
+  ? 'questions-held-out.json'
+  : options.more
+    ? 'questions-more.json'
+    : options['follow-ups']
+      ? 'follow-ups.json'
+      : 'questions.json';
 const only = options.only?.split(',');
 const questions = JSON.parse(readFileSync(join(import.meta.dirname, file), 'utf8')).questions.filter(
   ({ id, kind }) => only === undefined || only.includes(id) || only.includes(kind),
