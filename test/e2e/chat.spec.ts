@@ -76,7 +76,7 @@ describeDatabases('chat over HTTP', (kind) => {
       [{ collections: ['nowhere'] }, 404, 'nowhere'],
       [{ options: { temperature: 2.5 } }, 400, 'options.temperature'],
       [{ options: { stop: ['a', 'b', 'c', 'd', 'e'] } }, 400, 'options.stop'],
-      [{ options: { think: true } }, 400, 'options.think'],
+      [{ options: { think: 'hard' } }, 400, 'options.think'],
       [{ colour: 'red' }, 400, 'colour'],
       [{ title: '' }, 400, 'title'],
     ])('refuse %j', async (body, status, named) => {
@@ -183,6 +183,8 @@ describeDatabases('chat over HTTP', (kind) => {
       [{ content: 'Hi', top_k: 0 }, 400, 'top_k'],
       [{ content: 'Hi', options: { max_tokens: 10_000_000 } }, 400, 'options.max_tokens'],
       [{ content: 'Hi', parent_id: '018f0000-0000-7000-8000-000000000000' }, 422, 'parent_id'],
+      [{ content: 'Hi', options: { think: true } }, 400, 'options.think'],
+      [{ content: 'Hi', parent_id: 'last' }, 400, 'parent_id'],
       [{ content: 'Hi', n: 2 }, 400, 'n'],
     ])('refuse %j', async (body, status, named) => {
       const session = await newSession();

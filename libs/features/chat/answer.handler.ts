@@ -8,7 +8,8 @@ import { GroundedAnswers } from './answer/grounded-answers.service';
 import { JobAnswerSink } from './answer/job-answer-sink';
 import { chatAnswer, type AnswerPayload } from './chat.jobs';
 import { messageView } from './chat-message.entity';
-import { ChatMessages } from './chat-messages.service';
+import { ChatQuestions } from './chat-questions.service';
+import { CitedDocumentsRepository } from './cited-documents.repository';
 import { MessagesRepository, type MessageEnd } from './messages.repository';
 
 /** Answers a question of a conversation. Every attempt starts the text anew; the message takes its last state in the transaction that ends the job. */
@@ -20,7 +21,8 @@ export class AnswerHandler extends JobHandler<AnswerPayload, FinishedAnswer> {
     private readonly messages: MessagesRepository,
     private readonly conversations: Conversations,
     private readonly answers: GroundedAnswers,
-    private readonly questions: ChatMessages,
+    private readonly questions: ChatQuestions,
+    private readonly cited: CitedDocumentsRepository,
   ) {
     super();
   }
@@ -37,7 +39,9 @@ export class AnswerHandler extends JobHandler<AnswerPayload, FinishedAnswer> {
   }
 
   async settle(connection: Queryable, job: SettledJob<AnswerPayload>, outcome: JobOutcome<FinishedAnswer>): Promise<object> {
-    const message = await this.messages.end(connection, job.payload.answer_id, await endOf(connection, job, outcome));
+    const end = await endOf(connection, job, outcome);
+    const citations = await this.cited.forgetDeleted(connection, job.id, end.citations);
+    const message = await this.messages.end(connection, job.payload.answer_id, { ...end, citations });
     return message === undefined ? {} : messageView(message);
   }
 
@@ -49,6 +53,15 @@ export class AnswerHandler extends JobHandler<AnswerPayload, FinishedAnswer> {
 async function endOf(connection: Queryable, job: SettledJob<AnswerPayload>, outcome: JobOutcome<FinishedAnswer>): Promise<MessageEnd> {
   if (outcome.status === 'succeeded') return { ...outcome.result, status: 'complete', error: null };
   const content = await job.text(connection);
+  const thought = await job.text(connection, 'reasoning');
   const error = outcome.status === 'failed' ? outcome.error : null;
-  return { content, reasoning: null, status: outcome.status, error, citations: [], usage: null, finishReason: null };
+  return {
+    content,
+    reasoning: thought === '' ? null : thought,
+    status: outcome.status,
+    error,
+    citations: [],
+    usage: null,
+    finishReason: null,
+  };
 }

@@ -10,11 +10,19 @@ export interface MessageUsage {
   seconds: number;
 }
 
+/** What the asker thinks of an answer, in its wire form. */
+export interface Feedback {
+  rating: 'up' | 'down';
+  note: string | null;
+}
+
 /** A turn of a conversation. `citations`, `usage` and `error` are stored in their wire form. */
 export interface ChatMessage {
   id: string;
   sessionId: string;
+  /** The message that it follows; several that follow the same one are siblings. */
   parentId: string | null;
+  /** On the branch that the conversation goes on from: of the messages that follow the same one at most one is. */
   active: boolean;
   role: 'user' | 'assistant';
   content: string;
@@ -26,7 +34,7 @@ export interface ChatMessage {
   model: string | null;
   finishReason: FinishReason | null;
   jobId: string | null;
-  feedback: object | null;
+  feedback: Feedback | null;
   createdAt: Date;
 }
 

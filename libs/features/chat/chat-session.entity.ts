@@ -7,8 +7,8 @@ export interface ChatOptions {
   seed?: number;
   /** At most 4. */
   stop?: string[];
-  /** Only false: the built-in models do not think aloud. */
-  think?: false;
+  /** Lets a model that can think before it answers do so; false when unset. */
+  think?: boolean;
 }
 
 export type Visibility = 'private' | 'workspace';

@@ -8,7 +8,7 @@ export const chatOptionsSchema = z.strictObject({
   max_tokens: z.int().min(1).optional().meta({ description: 'Most tokens of the answer; at most the context of the model.' }),
   seed: z.int().optional(),
   stop: z.array(z.string().min(1).max(200)).max(4).optional().meta({ description: 'Texts at which the answer ends.' }),
-  think: z.literal(false).optional().meta({ description: 'No model of this release thinks aloud.' }),
+  think: z.boolean().optional().meta({ description: 'Thinking before the answer, by models with the capability `thinking` (false).' }),
 });
 
 const payload = z.strictObject({

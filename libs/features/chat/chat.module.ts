@@ -3,6 +3,7 @@ import { PostgresModule } from '@backing/postgres';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '@features/models';
 import { VectorsModule } from '@features/vectors';
+import { AnswerPlans } from './answer-plans.service';
 import { AnswerHandler } from './answer.handler';
 import { ContextFit } from './answer/context-fit.service';
 import { Conversations } from './answer/conversation.service';
@@ -14,7 +15,9 @@ import { Retrieval } from './answer/retrieval.service';
 import { StarterAnswers } from './answer/starter-answers.service';
 import { chatAnswer } from './chat.jobs';
 import { ChatMessages } from './chat-messages.service';
+import { ChatQuestions } from './chat-questions.service';
 import { ChatSessions } from './chat-sessions.service';
+import { CitedDocumentsRepository } from './cited-documents.repository';
 import { MessagesRepository } from './messages.repository';
 import { SessionsRepository } from './sessions.repository';
 
@@ -24,8 +27,11 @@ import { SessionsRepository } from './sessions.repository';
   providers: [
     SessionsRepository,
     MessagesRepository,
+    CitedDocumentsRepository,
     ChatSessions,
     ChatMessages,
+    AnswerPlans,
+    ChatQuestions,
     Conversations,
     EvidenceRanking,
     Retrieval,
@@ -37,6 +43,6 @@ import { SessionsRepository } from './sessions.repository';
     AnswerHandler,
     { provide: DeclaredJobs, useValue: new DeclaredJobs(chatAnswer) },
   ],
-  exports: [ChatSessions, ChatMessages, GroundedAnswers],
+  exports: [ChatSessions, ChatMessages, ChatQuestions, GroundedAnswers],
 })
 export class ChatModule {}

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { PostgresClient, pageConditions, pageOf, pageOrder, raw, sql } from '@backing/postgres';
+import { subjectVisibility } from '@features/jobs';
 import type { Principal } from '@kernel/identity';
 import type { Page, PageQuery } from '@kernel/paging';
 import { v7 } from 'uuid';
+import { chatAnswer } from './chat.jobs';
 import type { ChatSession, SessionFields } from './chat-session.entity';
 
 const COLUMNS = raw(
@@ -47,13 +49,15 @@ export class SessionsRepository {
     return pageOf(rows, page);
   }
 
-  /** Undefined when the session has another version (or is gone) by now. */
+  /** With the jobs of its answers, which the same people see. Undefined when the session has another version (or is gone) by now. */
   async update(session: ChatSession, fields: SessionFields): Promise<ChatSession | undefined> {
     const rows = await this.postgres.query<ChatSession>(
-      sql`UPDATE chat_sessions SET visibility = ${fields.visibility}, title = ${fields.title}, model = ${fields.model}, system = ${fields.system},
+      sql`WITH changed AS (
+          UPDATE chat_sessions SET visibility = ${fields.visibility}, title = ${fields.title}, model = ${fields.model}, system = ${fields.system},
             collections = ${fields.collections}::text[], options = ${JSON.stringify(fields.options)}::jsonb, version = version + 1, updated_at = now()
-          WHERE id = ${session.id} AND version = ${session.version}
-          RETURNING ${COLUMNS}`,
+          WHERE id = ${session.id} AND version = ${session.version} RETURNING *
+          ), ${subjectVisibility(chatAnswer.kind, sql`(SELECT id FROM changed)`, fields.visibility)}
+          SELECT ${COLUMNS} FROM changed`,
     );
     return rows[0];
   }

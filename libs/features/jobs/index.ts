@@ -1,6 +1,7 @@
 export { DeclaredJobs } from './declared-jobs.entity';
 export { DeltaWriter } from './delta-writer.service';
 export { eventsUrl, type Acceptance, type AcceptanceOptions } from './job-acceptance.repository';
+export { subjectVisibility } from './job-visibility.repository';
 export { JobAttempts } from './job-attempts.service';
 export { JobHandlers } from './job-handlers.service';
 export { JobHeartbeat } from './job-heartbeat.service';

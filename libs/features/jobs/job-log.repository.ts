@@ -74,10 +74,10 @@ export class JobLogRepository {
     return { status: first.status, epoch: first.epoch, kind: first.kind, lastSeq: first.lastSeq, firstSeq: first.firstSeq, events };
   }
 
-  async textSinceReset(connection: Queryable, id: string): Promise<string> {
+  async textSinceReset(connection: Queryable, id: string, event: 'delta' | 'reasoning' = 'delta'): Promise<string> {
     const rows = await connection.query<{ text: string | null }>(
       sql`SELECT string_agg(data->>'text', '' ORDER BY seq) AS text FROM job_events
-          WHERE job_id = ${id}::uuid AND event = 'delta'
+          WHERE job_id = ${id}::uuid AND event = ${event}
             AND seq > (SELECT coalesce(max(seq), 0) FROM job_events WHERE job_id = ${id}::uuid AND event = 'reset')`,
     );
     return rows[0]?.text ?? '';

@@ -53,7 +53,15 @@ export class JobSettlement {
 
   private settledJob(job: StoredJob): SettledJob<unknown> {
     const { id, workspaceId, ownerId, subjectId, attempt, payload } = job;
-    return { id, workspaceId, ownerId, subjectId, attempt, payload, text: (connection) => this.log.textSinceReset(connection, id) };
+    return {
+      id,
+      workspaceId,
+      ownerId,
+      subjectId,
+      attempt,
+      payload,
+      text: (connection, event) => this.log.textSinceReset(connection, id, event),
+    };
   }
 }
 

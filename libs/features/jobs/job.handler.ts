@@ -42,8 +42,8 @@ export interface SettledJob<Payload> {
   subjectId: string | null;
   attempt: number;
   payload: Payload;
-  /** The text of all deltas after the last reset. */
-  text(connection: Queryable): Promise<string>;
+  /** The text of all deltas (or of all `reasoning`) after the last reset. */
+  text(connection: Queryable, event?: 'delta' | 'reasoning'): Promise<string>;
 }
 
 /**

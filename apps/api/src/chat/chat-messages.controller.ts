@@ -1,43 +1,33 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { ChatMessages, messageView, type AskedQuestion } from '@features/chat';
-import { Jobs } from '@features/jobs';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ChatMessages, messageView } from '@features/chat';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
-import type { FastifyReply } from 'fastify';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { IdPipe } from '../http/id.pipe';
-import { JobStream } from '../jobs/job-stream.service';
-import { jobView } from '../jobs/jobs.schema';
 import {
-  acceptedQuestionSchema,
-  answeredQuestionSchema,
-  askBody,
-  askQuery,
+  changeMessageBody,
+  feedbackBody,
+  feedbackOf,
   listMessagesQuery,
   messageListSchema,
   messageSchema,
-  questionOf,
-  type AskBody,
-  type AskQuery,
+  type ChangeMessageBody,
+  type FeedbackBody,
   type ListMessagesQuery,
 } from './chat.schema';
 
-/** Questions and their answers. */
+/** The messages of a conversation, with all its branches. */
 @ApiTags('chat')
 @Controller('api/v1/chat/sessions/:id/messages')
 export class ChatMessagesController {
-  constructor(
-    private readonly messages: ChatMessages,
-    private readonly jobs: Jobs,
-    private readonly stream: JobStream,
-  ) {}
+  constructor(private readonly messages: ChatMessages) {}
 
   @Get()
   @Access('chat')
-  @ApiOperation({ summary: 'List the messages of a conversation, oldest first.' })
+  @ApiOperation({ summary: 'List the messages of a conversation, oldest first; `active` ones are the branch from which it goes on.' })
   @Answers(200, messageListSchema, 'A page of messages.')
   @Problems('not_found')
   async list(
@@ -58,42 +48,44 @@ export class ChatMessagesController {
     return messageView(await this.messages.get(principal, id, message));
   }
 
-  @Post()
-  @HttpCode(202)
-  @Access('chat', 'viewer', { spends: true })
+  @Patch(':message')
+  @Access('chat')
   @ApiOperation({
-    summary: 'Ask: the answer is a job. `Accept: text/event-stream` streams its events, `?wait=` waits for its end, else it is accepted.',
+    summary: 'Go on from the branch through this message: it and what led to it become active, and the newest of what follows it.',
   })
-  @ApiProduces('application/json', 'text/event-stream')
-  @Answers(200, answeredQuestionSchema, 'The finished answer, or the event stream of its job.')
-  @Answers(202, acceptedQuestionSchema, 'Accepted; `Location` is the job.')
-  @Problems('not_found', 'conflict', 'unprocessable', 'unavailable')
-  async ask(
+  @Answers(200, messageSchema, 'The message.')
+  @Problems('not_found', 'conflict')
+  async change(
     @Param('id', IdPipe) id: string,
-    @Body({ schema: askBody }) body: AskBody,
-    @Query({ schema: askQuery }) query: AskQuery,
+    @Param('message', IdPipe) message: string,
+    @Body({ schema: changeMessageBody }) _: ChangeMessageBody,
     @Caller() principal: Principal,
-    @Res() reply: FastifyReply,
-  ): Promise<void> {
-    const asked = await this.messages.ask(principal, id, questionOf(body), reply.request.id);
-    void reply.header('Location', `/api/v1/jobs/${asked.jobId}`);
-    if (acceptsEvents(reply.request.headers.accept)) return this.stream.send(reply.request, reply, asked.jobId, 0);
-    await this.answer(principal, id, asked, query.wait ?? 0, reply);
+  ) {
+    return messageView(await this.messages.activate(principal, id, message));
   }
 
-  private async answer(principal: Principal, sessionId: string, asked: AskedQuestion, seconds: number, reply: FastifyReply): Promise<void> {
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    const finished = seconds > 0 ? await this.jobs.finished(asked.jobId, seconds * 1000, gone.signal) : undefined;
-    const message = messageView(await this.messages.get(principal, sessionId, asked.messageId));
-    const job = jobView(finished ?? (await this.jobs.get(principal, asked.jobId)));
-    const answer =
-      finished === undefined ? { id: asked.answerId } : messageView(await this.messages.get(principal, sessionId, asked.answerId));
-    await reply.code(finished === undefined ? 202 : 200).send({ message, answer, job });
+  @Post(':message/feedback')
+  @HttpCode(200)
+  @Access('chat')
+  @ApiOperation({ summary: 'Rate an answer, in the place of an earlier rating.' })
+  @Answers(200, messageSchema, 'The rated answer.')
+  @Problems('not_found', 'unprocessable')
+  async rate(
+    @Param('id', IdPipe) id: string,
+    @Param('message', IdPipe) message: string,
+    @Body({ schema: feedbackBody }) body: FeedbackBody,
+    @Caller() principal: Principal,
+  ) {
+    return messageView(await this.messages.rate(principal, id, message, feedbackOf(body)));
   }
-}
 
-/** Only when it is named: any other wish gets JSON. */
-function acceptsEvents(accept: string | undefined): boolean {
-  return (accept ?? '').split(',').some((part) => /^\s*text\/event-stream\s*(?:;(?!.*\bq=0(?:\.0*)?\s*(?:;|$)).*)?$/iu.test(part));
+  @Delete(':message/feedback')
+  @HttpCode(204)
+  @Access('chat')
+  @ApiOperation({ summary: 'Take the rating of an answer back.' })
+  @Answers(204, undefined, 'There is no rating any more.')
+  @Problems('not_found', 'unprocessable')
+  async unrate(@Param('id', IdPipe) id: string, @Param('message', IdPipe) message: string, @Caller() principal: Principal): Promise<void> {
+    await this.messages.rate(principal, id, message, null);
+  }
 }

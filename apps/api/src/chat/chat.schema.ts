@@ -1,4 +1,4 @@
-import { chatOptionsSchema, MAX_CONTENT, type ChatSession, type NewQuestion, type SessionFields } from '@features/chat';
+import { chatOptionsSchema, MAX_CONTENT, type ChatSession, type Feedback, type NewQuestion, type SessionFields } from '@features/chat';
 import { ERROR_CODES, type ErrorCode } from '@kernel/errors';
 import { z } from 'zod';
 import { listSchema, pageQuery } from '../http/page.schema';
@@ -61,7 +61,10 @@ export const askBody = z
       .min(1)
       .max(MAX_CONTENT)
       .refine((text) => text.trim() !== '', 'must not be blank'),
-    parent_id: z.uuid().toLowerCase().optional().meta({ description: 'The message to continue; in this release the last one only.' }),
+    parent_id: z.uuid().toLowerCase().nullable().optional().meta({
+      description:
+        'The message that the question follows, null for none. Unset: the last one. Another one begins a new branch, which becomes the active one.',
+    }),
     model: modelId.optional(),
     collections: collectionNames.optional(),
     top_k: z.int().min(1).max(20).optional().meta({ description: 'Most passages for the answer (5).' }),
@@ -69,6 +72,20 @@ export const askBody = z
   })
   .meta({ id: 'AskQuestion' });
 export type AskBody = z.infer<typeof askBody>;
+
+export const regenerateBody = z
+  .strictObject({ model: modelId.optional(), options: options.optional() })
+  .optional()
+  .meta({ id: 'RegenerateAnswer' });
+export type RegenerateBody = z.infer<typeof regenerateBody>;
+
+export const changeMessageBody = z.strictObject({ active: z.literal(true) }).meta({ id: 'ChangeChatMessage' });
+export type ChangeMessageBody = z.infer<typeof changeMessageBody>;
+
+export const feedbackBody = z
+  .strictObject({ rating: z.enum(['up', 'down']), note: z.string().trim().min(1).max(2000).optional() })
+  .meta({ id: 'RateAnswer' });
+export type FeedbackBody = z.infer<typeof feedbackBody>;
 
 export const askQuery = z.strictObject({
   wait: z.coerce.number().min(0).max(50).optional().meta({ description: 'Seconds to wait for the finished answer.' }),
@@ -100,11 +117,11 @@ export const messageSchema = z
   .object({
     id: z.uuid(),
     session_id: z.uuid(),
-    parent_id: z.uuid().nullable(),
-    active: z.boolean(),
+    parent_id: z.uuid().nullable().meta({ description: 'The message that it follows; several that follow the same one are siblings.' }),
+    active: z.boolean().meta({ description: 'On the branch from which the conversation goes on.' }),
     role: z.enum(['user', 'assistant']),
     content: z.string(),
-    reasoning: z.string().nullable(),
+    reasoning: z.string().nullable().meta({ description: 'What the model thought before it answered.' }),
     status: z.enum(['queued', 'streaming', 'complete', 'failed', 'cancelled']),
     error: z.object({ code: z.enum(ERROR_CODES as [ErrorCode, ...ErrorCode[]]), message: z.string(), retryable: z.boolean() }).nullable(),
     citations: z.array(citationSchema),
@@ -112,7 +129,7 @@ export const messageSchema = z
     model: z.string().nullable(),
     finish_reason: z.enum(['stop', 'length']).nullable(),
     job_id: z.uuid().nullable(),
-    feedback: z.looseObject({}).nullable(),
+    feedback: z.object({ rating: z.enum(['up', 'down']), note: z.string().nullable() }).nullable(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'ChatMessage' });
@@ -150,4 +167,8 @@ export function sessionFields(body: CreateSessionBody | ChangeSessionBody): Part
 export function questionOf(body: AskBody): NewQuestion {
   const { content, model, collections, options: wanted } = body;
   return { content, model, collections, options: wanted, parentId: body.parent_id, topK: body.top_k };
+}
+
+export function feedbackOf({ rating, note }: FeedbackBody): Feedback {
+  return { rating, note: note ?? null };
 }

@@ -14,7 +14,8 @@ export class ValidationPipe extends StandardSchemaValidationPipe {
 
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
     if (metadata.schema !== undefined && metadata.type === 'body' && value === undefined) {
-      throw AppError.field('invalid', 'body', 'a JSON object is required.');
+      const { issues } = await metadata.schema['~standard'].validate(undefined);
+      if (issues !== undefined) throw AppError.field('invalid', 'body', 'a JSON object is required.');
     }
     return super.transform(value, metadata);
   }

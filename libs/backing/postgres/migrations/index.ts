@@ -1,5 +1,6 @@
 import { FirstSchema1764000000000 } from './1764000000000-first-schema';
 import { Documents1764500000002 } from './1764500000002-documents';
+import { Chat1764500000003 } from './1764500000003-chat';
 import { Ollama1764500000004 } from './1764500000004-ollama';
 import { Vectors1764500000005 } from './1764500000005-vectors';
 import { Usage1764500000006 } from './1764500000006-usage';
@@ -9,6 +10,7 @@ import { Agents1764500000007 } from './1764500000007-agents';
 export const MIGRATIONS = [
   FirstSchema1764000000000,
   Documents1764500000002,
+  Chat1764500000003,
   Ollama1764500000004,
   Vectors1764500000005,
   Usage1764500000006,

@@ -26,7 +26,7 @@ export class Conversations {
     const session = await this.sessions.find(payload.session_id);
     const question = await this.messages.find(payload.question_id);
     if (session === undefined || question === undefined) throw AppError.notFound('The session');
-    const before = (await this.messages.before(session.id, question.id, MOST_MESSAGES)).reverse();
+    const before = question.parentId === null ? [] : await this.messages.branch(question.parentId, MOST_MESSAGES);
     const lastAnswer = before.findLast((message) => message.role === 'assistant');
     return {
       question: question.content,
