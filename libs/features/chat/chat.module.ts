@@ -9,6 +9,7 @@ import { ContextFit } from './answer/context-fit.service';
 import { Conversations } from './answer/conversation.service';
 import { EvidenceRanking } from './answer/evidence.service';
 import { FreeAnswers } from './answer/free-answers.service';
+import { FullTexts } from './answer/full-texts.service';
 import { AnswerGeneration } from './answer/generation.service';
 import { GroundedAnswers } from './answer/grounded-answers.service';
 import { Retrieval } from './answer/retrieval.service';
@@ -38,6 +39,7 @@ import { SessionsRepository } from './sessions.repository';
     ContextFit,
     AnswerGeneration,
     FreeAnswers,
+    FullTexts,
     StarterAnswers,
     GroundedAnswers,
     AnswerHandler,

@@ -84,6 +84,12 @@ export class SearchRepository {
     );
   }
 
+  documents(documentIds: string[], limit: number): Promise<StoredPassage[]> {
+    return this.passages(
+      sql`p.document_id = ANY(${documentIds}::uuid[]) AND p.kind = 'chunk' ORDER BY p.document_id, p.ordinal LIMIT ${limit}`,
+    );
+  }
+
   private async passages(condition: Sql): Promise<StoredPassage[]> {
     const columns = join(
       [

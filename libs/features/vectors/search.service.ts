@@ -74,7 +74,14 @@ export class Search {
       collections.map((collection) => collection.id),
       limit,
     );
-    return stored.map((passage) => ({ ...plain(passage), score: 0, scores: { vector: null, text: null }, coverage: 0, found: false }));
+    return stored.map(unrated);
+  }
+
+  /** All chunks of these documents, one document after the other, each in its order; none when they are more than `most`. */
+  async documents(documentIds: string[], most: number): Promise<Passage[]> {
+    const stored = await this.repository.documents(documentIds, most + 1);
+    if (stored.length > most) return [];
+    return documentIds.flatMap((id) => stored.filter(({ documentId }) => documentId === id)).map(unrated);
   }
 
   private async nearest(space: EmbeddingSpace, collectionIds: string[], request: SearchRequest, depth: number): Promise<Neighbourhood> {
@@ -130,6 +137,11 @@ function rated(passage: StoredPassage, areas: Neighbourhood[], hits: TextHit[], 
     coverage,
     found: near || coverage >= COVERAGE_FOUND,
   };
+}
+
+/** What no question was compared with. */
+function unrated(passage: StoredPassage): Passage {
+  return { ...plain(passage), score: 0, scores: { vector: null, text: null }, coverage: 0, found: false };
 }
 
 function plain({ physicalId: _physicalId, spaceId: _spaceId, vector: _vector, ...passage }: StoredPassage) {

@@ -3,6 +3,7 @@ import { Models } from '@features/models';
 import type { Passage } from '@features/vectors';
 import type { ChatChunk } from '@kernel/models';
 import { NO_USAGE, type AnswerSink, type AnswerTask, type FinishedAnswer } from './answer-task';
+import { answerTokens } from './answer-tokens';
 import { ContextFit } from './context-fit.service';
 import type { Draft } from './prompt';
 
@@ -17,10 +18,6 @@ export interface Generation {
   end(): Generated;
 }
 
-const STARTER_TOKENS = 160;
-const TOKENS = 1_024;
-/** The answer takes no more than this share of the context unless it is asked to. */
-const CONTEXT_SHARE = 4;
 const TEMPERATURE = 0.7;
 
 /** Asks the model: prompt fitted to its context, options with their defaults, text as it comes. */
@@ -33,8 +30,7 @@ export class AnswerGeneration {
 
   async start(task: AnswerTask, draft: Draft): Promise<Generation> {
     const { card, options, signal, account } = task.request;
-    const maxTokens =
-      options.max_tokens ?? (draft.starter ? STARTER_TOKENS : Math.min(TOKENS, Math.floor(card.contextLength / CONTEXT_SHARE)));
+    const maxTokens = answerTokens(task.request, draft.starter);
     const { turns, passages } = await this.fit.fit(card, draft, maxTokens, signal);
     const exact = card.grade === 'starter' || passages.length > 0;
     const stream = this.models.chat(

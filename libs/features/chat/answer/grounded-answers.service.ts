@@ -3,6 +3,7 @@ import { citationOf } from '../citation.entity';
 import { NO_USAGE, type AnswerSink, type AnswerTask, type FinishedAnswer, type GroundedRequest } from './answer-task';
 import { AnswerText } from './answer-text';
 import { FreeAnswers } from './free-answers.service';
+import { FullTexts } from './full-texts.service';
 import { notFoundText } from './phrases';
 import { readQuestion } from './question';
 import { Retrieval, type Grounds } from './retrieval.service';
@@ -18,6 +19,7 @@ export class GroundedAnswers {
     private readonly retrieval: Retrieval,
     private readonly free: FreeAnswers,
     private readonly starter: StarterAnswers,
+    private readonly fullTexts: FullTexts,
   ) {}
 
   async write(request: GroundedRequest, sink: AnswerSink): Promise<FinishedAnswer> {
@@ -39,9 +41,13 @@ export class GroundedAnswers {
     return task.request.card.grade === 'starter' ? this.starter.write(task, grounds) : this.free.write(task, grounds.passages);
   }
 
-  private grounds({ request, question }: AnswerTask): Promise<Grounds> {
-    const { collections, topK, card, signal, account, citedDocuments = [] } = request;
-    return this.retrieval.find({ question, collections, citedDocuments, topK, card, signal, account });
+  private async grounds(task: AnswerTask): Promise<Grounds> {
+    const { collections, topK, card, signal, account, citedDocuments = [] } = task.request;
+    const grounds = await this.retrieval.find({ question: task.question, collections, citedDocuments, topK, card, signal, account });
+    if (!grounds.whole) return grounds;
+    const documents = grounds.passages.map((overview) => overview.documentId);
+    const passages = await this.fullTexts.of(task, documents);
+    return passages.length > 0 ? { ...grounds, passages } : grounds;
   }
 }
 

@@ -14,7 +14,7 @@ import { readWholeQuestion } from './whole-document';
 export interface Grounds {
   /** Best first; empty: nothing was found. */
   passages: Passage[];
-  /** The question is about documents as such; the passages are their overviews. */
+  /** The question is about documents as such; the passages are their overviews, or all of their text. */
   whole: boolean;
   /** Sentences of the passages, best first; `passage` is their index there. Ranked for starter models only. */
   units: RankedUnit[];
