@@ -28,6 +28,8 @@ export class DocumentRemoval {
     assertKnown(document, known);
     await this.jobs.cancelSubject(id);
     const removed = await this.postgres.transaction(async (connection) => {
+      // First of all: an answer that is just ending holds the row, and what it stored is seen only after that.
+      await this.repository.lock(connection, workspaceId, id);
       await this.citations.forget(connection, workspaceId, id);
       return this.repository.remove(connection, workspaceId, id);
     });
