@@ -61,6 +61,16 @@ export class FileBlobs extends Blobs implements OnApplicationBootstrap {
     }
   }
 
+  async open(key: string): Promise<Readable> {
+    assertBlobKey(key);
+    try {
+      // Once open, the file is read to its end, also when its name goes meanwhile.
+      return (await open(join(this.root, key), 'r')).createReadStream();
+    } catch (error) {
+      throw isMissing(error) ? AppError.notFound('The stored content') : translated(error);
+    }
+  }
+
   async delete(key: string): Promise<void> {
     assertBlobKey(key);
     const path = join(this.root, key);

@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { assertBlobKey, assertBlobPrefix, BlobMeter, Blobs, type StoredBlob } from '@kernel/blobs';
 import { AppError } from '@kernel/errors';
@@ -43,22 +44,17 @@ export class PostgresBlobs extends Blobs implements OnApplicationBootstrap {
   }
 
   async get(key: string): Promise<Buffer> {
+    return buffer(await this.open(key));
+  }
+
+  async open(key: string): Promise<Readable> {
     assertBlobKey(key);
     const rows = await this.postgres.query<{ content_id: string; bytes: string }>(
       sql`SELECT content_id, bytes FROM blobs WHERE key = ${key}`,
     );
     const blob = rows[0];
     if (blob === undefined) throw AppError.notFound('The stored content');
-    const parts: Buffer[] = [];
-    for (let part = 0; part * PART_BYTES < Number(blob.bytes); part += 1) {
-      const found = await this.postgres.query<{ content: Buffer }>(
-        sql`SELECT content FROM blob_parts WHERE content_id = ${blob.content_id} AND part = ${part}`,
-      );
-      // Deleted or replaced while it was read.
-      if (found[0] === undefined) throw AppError.notFound('The stored content');
-      parts.push(found[0].content);
-    }
-    return Buffer.concat(parts);
+    return Readable.from(this.parts(blob.content_id, Number(blob.bytes)), { objectMode: false });
   }
 
   async delete(key: string): Promise<void> {
@@ -74,6 +70,17 @@ export class PostgresBlobs extends Blobs implements OnApplicationBootstrap {
       sql`SELECT key FROM blobs WHERE starts_with(key, ${prefix}) ORDER BY key COLLATE "C"`,
     );
     return rows.map((row) => row.key);
+  }
+
+  private async *parts(contentId: string, bytes: number): AsyncGenerator<Buffer> {
+    for (let part = 0; part * PART_BYTES < bytes; part += 1) {
+      const found = await this.postgres.query<{ content: Buffer }>(
+        sql`SELECT content FROM blob_parts WHERE content_id = ${contentId} AND part = ${part}`,
+      );
+      // Deleted or replaced while it was read.
+      if (found[0] === undefined) throw AppError.notFound('The stored content');
+      yield found[0].content;
+    }
   }
 
   private async writeParts(contentId: string, content: Readable | Buffer, meter: BlobMeter): Promise<StoredBlob> {

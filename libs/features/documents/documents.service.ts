@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { Injectable } from '@nestjs/common';
 import { PostgresClient } from '@backing/postgres';
 import { Collections } from '@features/vectors';
@@ -17,6 +19,12 @@ export interface TextSlice {
   /** Of the whole text. */
   length: number;
   text: string;
+}
+
+/** A blob of a document as its row was when the blob was opened; the content must be read or destroyed. */
+export interface OpenedDocument {
+  document: StoredDocument;
+  content: Readable;
 }
 
 /** Shows the documents of a workspace, which its members share, and changes what is said of them. Errors: `not_found`, also for another workspace's. */
@@ -59,8 +67,8 @@ export class Documents {
 
   /** The extracted text or a part of it, of the version that searches see; `conflict` before there is one. */
   async text(workspaceId: string, id: string, start = 0, end = Number.POSITIVE_INFINITY): Promise<TextSlice> {
-    const bytes = await this.blob(workspaceId, id, (document) => textKey(id, shown(document)));
-    const text = bytes.content.toString('utf8');
+    const { content } = await this.blob(workspaceId, id, (document) => textKey(id, shown(document)));
+    const text = await buffer(content).then((bytes) => bytes.toString('utf8'));
     const from = Math.min(start, text.length);
     const to = Math.max(from, Math.min(end, text.length));
     return { start: from, end: to, length: text.length, text: text.slice(from, to) };
@@ -72,7 +80,7 @@ export class Documents {
   }
 
   /** The original of the version that searches see, or of the first one; `conflict` while the content of an address has not arrived. */
-  async content(workspaceId: string, id: string): Promise<{ document: StoredDocument; content: Buffer }> {
+  async content(workspaceId: string, id: string): Promise<OpenedDocument> {
     return this.blob(workspaceId, id, (document) => {
       if (document.sha256 === null) throw new AppError('conflict', `The document has no content: it is ${document.status}.`);
       return originalKey(id, document.contentVersion);
@@ -80,14 +88,10 @@ export class Documents {
   }
 
   /** A blob whose key stands in the document's row; a replacement that ends between the two reads is no error. */
-  private async blob(
-    workspaceId: string,
-    id: string,
-    key: (document: StoredDocument) => string,
-  ): Promise<{ document: StoredDocument; content: Buffer }> {
+  private async blob(workspaceId: string, id: string, key: (document: StoredDocument) => string): Promise<OpenedDocument> {
     for (let document = await this.get(workspaceId, id); ; ) {
       try {
-        return { document, content: await this.blobs.get(key(document)) };
+        return { document, content: await this.blobs.open(key(document)) };
       } catch (error) {
         const again = await this.get(workspaceId, id);
         if (!(error instanceof AppError && error.code === 'not_found') || key(again) === key(document)) throw error;

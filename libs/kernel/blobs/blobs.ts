@@ -13,6 +13,8 @@ export interface StoredBlob {
 export abstract class Blobs {
   abstract put(key: string, content: Readable | Buffer, options?: { maxBytes?: number }): Promise<StoredBlob>;
   abstract get(key: string): Promise<Buffer>;
+  /** Like `get`, piece by piece: rejects when there is nothing, and breaks off when it is deleted while it is read. */
+  abstract open(key: string): Promise<Readable>;
   /** Deleting what is not there is no error. */
   abstract delete(key: string): Promise<void>;
   /** Keys under a prefix that ends with a slash; for the sweep of orphans. */

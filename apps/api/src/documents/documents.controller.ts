@@ -153,12 +153,8 @@ export class DocumentsController {
   @Problems('not_found', 'conflict')
   async content(@Param('id', IdPipe) id: string, @Caller() principal: Principal, @Res({ passthrough: true }) reply: FastifyReply) {
     const { document, content } = await this.documents.content(principal.workspaceId, id);
-    void reply.headers({
-      'content-type': document.mediaType,
-      'content-disposition': attachment(document.name),
-      etag: entityTag(document.revision),
-    });
-    return new StreamableFile(content, { type: document.mediaType, disposition: attachment(document.name), length: content.length });
+    void reply.header('ETag', entityTag(document.revision));
+    return new StreamableFile(content, { type: document.mediaType, disposition: attachment(document.name), length: document.bytes });
   }
 
   @Delete(':id')
