@@ -57,15 +57,16 @@ export class Jobs {
     return this.end(id);
   }
 
-  /** Cancels all open jobs of a session or document, but for one that takes their place; resolves when that is committed. */
-  async cancelSubject(subjectId: string, except?: string): Promise<void> {
-    for (const id of await this.repository.openOfSubject(subjectId)) {
-      if (id === except) continue;
-      await this.end(id).catch((error: unknown) => {
-        // It ended by itself in between: that is as good.
-        if (!(error instanceof AppError && (error.code === 'conflict' || error.code === 'not_found'))) throw error;
-      });
-    }
+  /** Cancels all open jobs of a session or document; resolves when that is committed. */
+  async cancelSubject(subjectId: string): Promise<void> {
+    for (const id of await this.repository.openOfSubject(subjectId)) await this.supersede(id);
+  }
+
+  /** Cancels a job that something else has taken the place of; one that has ended by itself is as good. */
+  async supersede(id: string): Promise<void> {
+    await this.end(id).catch((error: unknown) => {
+      if (!(error instanceof AppError && (error.code === 'conflict' || error.code === 'not_found'))) throw error;
+    });
   }
 
   /** A new job for a failed or cancelled one; `conflict` for any other. */
