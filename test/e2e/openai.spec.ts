@@ -194,14 +194,12 @@ describe('the OpenAI-compatible API', () => {
     });
 
     it('that cannot do what is asked are named, with those that can', async () => {
-      expectError(await ask({ model: 'qwen3-0.6b' }), 404, {
-        type: 'not_found_error',
-        param: 'model',
-        code: 'model_not_found',
-        message: expect.stringContaining('planned'),
-      });
+      const missing = { type: 'not_found_error', param: 'model', code: 'model_not_found' };
+      expectError(await ask({ model: 'gpt-unheard-of' }), 404, { ...missing, message: expect.stringContaining('planned') });
+      const command = expect.stringMatching(/npm run models -- fetch qwen3-0.6b.*Available: .*planned/);
+      expectError(await ask({ model: 'qwen3-0.6b' }), 404, { ...missing, message: command });
       const wrong = await api.post('/v1/embeddings', { model: 'planned', input: 'a' }, me.accessToken);
-      expectError(wrong, 400, { param: 'model' });
+      expectError(wrong, 400, { param: 'model', message: expect.stringContaining('no embedding model') });
       const plain = await api.post('/v1/completions', { model: 'planned', prompt: 'a' }, me.accessToken);
       expectError(plain, 400, { param: 'model', message: expect.stringContaining('completion') });
       expectError(await ask({ response_format: { type: 'json_object' } }), 400, { param: 'response_format' });
@@ -348,8 +346,15 @@ describeModels('a client that goes away', () => {
     },
   );
 
-  it('leaves a server that answers', async () => {
-    const { status } = await api.post(COMPLETIONS, { model: CHAT, messages: HELLO, max_tokens: 4 }, me.accessToken);
-    expect(status).toBe(200);
+  it('leaves a server that answers, and that counts what it used', async () => {
+    const before = (await used()) as Record<string, number>;
+    const { status, json } = await api.post(COMPLETIONS, { model: CHAT, messages: HELLO, max_tokens: 4 }, me.accessToken);
+    const usage = json.usage as unknown as { prompt_tokens: number; completion_tokens: number };
+    expect([status, usage.completion_tokens]).toEqual([200, 4]);
+    expect(await used()).toMatchObject({
+      calls: before.calls! + 1,
+      input_tokens: before.input_tokens! + usage.prompt_tokens,
+      output_tokens: before.output_tokens! + 4,
+    });
   });
 });

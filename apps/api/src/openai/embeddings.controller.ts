@@ -3,12 +3,13 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Models } from '@features/models';
 import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
-import type { EmbedAnswer, ModelCard } from '@kernel/models';
+import type { ModelCard } from '@kernel/models';
 import type { FastifyReply } from 'fastify';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
-import { embeddingsBody, embeddingsSchema, type Embeddings, type EmbeddingsBody } from './embeddings.schema';
+import { embeddingsBody, embeddingsSchema, type EmbeddingsBody } from './embeddings.schema';
+import { embeddingsText } from './embeddings-text';
 import { ModelCalls } from './model-calls.service';
 import { ServedModels } from './served-models.service';
 
@@ -44,7 +45,8 @@ export class EmbeddingsController {
         onTokens: () => watch.begun(),
       };
       const answer = await this.models.embed(request, account);
-      await reply.send(view(answer, card, body.encoding_format === 'base64'));
+      const text = await embeddingsText(answer, card, body.encoding_format === 'base64');
+      await reply.type('application/json; charset=utf-8').send(text);
     });
   }
 }
@@ -53,17 +55,4 @@ function checkDimensions({ dimensions }: EmbeddingsBody, card: ModelCard): void 
   const own = card.embedding?.dimensions;
   if (typeof dimensions !== 'number' || dimensions === own) return;
   throw AppError.field('invalid', 'dimensions', `${card.id} has ${own} dimensions and no others.`);
-}
-
-function view({ vectors, inputTokens }: EmbedAnswer, card: ModelCard, base64: boolean): Embeddings {
-  return {
-    object: 'list',
-    data: vectors.map((vector, index) => ({ object: 'embedding', index, embedding: base64 ? base64Of(vector) : Array.from(vector) })),
-    model: card.id,
-    usage: { prompt_tokens: inputTokens, total_tokens: inputTokens },
-  };
-}
-
-function base64Of(vector: Float32Array): string {
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 }

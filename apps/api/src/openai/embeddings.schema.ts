@@ -43,5 +43,3 @@ export const embeddingsSchema = z
     usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
   })
   .meta({ id: 'Embeddings' });
-
-export type Embeddings = z.infer<typeof embeddingsSchema>;
