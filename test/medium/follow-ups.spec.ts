@@ -82,8 +82,8 @@ describeModels('Second turns of conversations', () => {
     const together = await missed(({ history }) => history);
     const alone = await missed(() => []);
     const share = (ids: string[]): number => 1 - ids.length / questions.length;
-    console.log(
-      `hit@5 of ${questions.length} second turns: ${share(together).toFixed(3)} (missed: ${together.join(', ')}); alone: ${share(alone).toFixed(3)}`,
+    process.stdout.write(
+      `hit@5 of ${questions.length} second turns: ${share(together).toFixed(3)} (missed: ${together.join(', ')}); alone: ${share(alone).toFixed(3)}\n`,
     );
     expect(share(together)).toBeGreaterThanOrEqual(TARGET);
     expect(share(alone)).toBeLessThan(share(together));
