@@ -132,6 +132,15 @@ describe('EgressClient', () => {
     expect(await code(read(here(), { signal: caller.signal }))).toBe('cancelled');
   });
 
+  it('counts all of the time, also when something comes all the time', async () => {
+    answer = (_request, response) => {
+      response.writeHead(200);
+      const more = setInterval(() => response.write('more '), 20);
+      response.once('close', () => clearInterval(more));
+    };
+    expect(await code(read(here(), { seconds: 0.3, maxBytes: 400 }))).toBe('timeout');
+  });
+
   it('closes its connection when nobody reads on', async () => {
     const gone = new Promise<void>((resolve) => {
       answer = (request, response) => {
