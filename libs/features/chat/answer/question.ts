@@ -25,10 +25,10 @@ export interface Question {
 const SHORT_FOLLOW_UP = 4;
 const OPENING =
   /^[\s¿]*(?:and|but|or|so|what about|how about|what if|und|aber|oder|also|was ist mit|wie ist es|was wenn|et|mais|ou|y|pero|では|じゃあ|それで|それなら|また)(?![\p{L}])|^\s*(?:では|じゃあ|それ|その|これ|この|那)/iu;
-/** `For students?`, `Im Winter?`: no sentence, so the turn before holds the rest of it. */
+/** `For children?`, `Im Winter?`: no sentence, so the turn before holds the rest of it. */
 const FRAGMENT =
   /^\s*(?:for|on|in|at|with|without|during|after|before|from|by|für|bei|beim|mit|ohne|im|am|an|auf|nach|vor|während)\s+(?:[^\s?]+\s+){0,2}[^\s?]+\s*[?]?\s*$/iu;
-/** `複写は？`, `飲料水は`: a topic of which nothing is said. */
+/** `冬は？`, `入場料は`: a topic of which nothing is said. */
 const BARE_TOPIC = /(?:は|って|呢)\s*[？?]?\s*$/u;
 const POINTING_KANA = /(?:それ|その|これ|この場合|そこ|あれ)/u;
 
