@@ -56,12 +56,12 @@ describeModels('chat with the built-in runtime', () => {
     ];
     const fresh = await collect(runtime.chat(request({ turns: long })));
     await collect(runtime.chat(request({ turns: [long[0]!, { role: 'user', content: 'What does the crane lift?' }] })));
-    const started = performance.now();
-    const reused = await collect(runtime.chat(request({ turns: long, maxTokens: 1 })));
-    const milliseconds = performance.now() - started;
+    const read: number[] = [];
+    const reused = await collect(runtime.chat(request({ turns: long, maxTokens: 1, onTokens: (input) => read.push(input) })));
     expect(await collect(runtime.chat(request({ turns: long })))).toMatchObject({ text: fresh.text });
     expect(reused.inputTokens).toBeGreaterThan(500);
-    expect(milliseconds / 1000).toBeLessThan(fresh.seconds);
+    // Most of the prompt is there before anything is read.
+    expect(read[0]).toBeGreaterThan(256);
   });
 
   it('gives the same text for the same seed and another for another one', async () => {
@@ -147,15 +147,17 @@ describeModels('chat with the built-in runtime', () => {
 
     it('while tokens come', async () => {
       const abort = new AbortController();
-      const running = await begun(runtime.chat(request({ maxTokens: 1_000, signal: abort.signal })));
-      const started = performance.now();
+      let made = 0;
+      const onTokens = (_: number, output: number): void => void (made = output);
+      const running = await begun(runtime.chat(request({ maxTokens: 1_000, signal: abort.signal, onTokens })));
+      const before = made;
       abort.abort(new Error('enough'));
       await expect(
         (async () => {
           for (;;) if ((await running.next()).done) return;
         })(),
       ).rejects.toMatchObject({ code: 'cancelled' });
-      expect(performance.now() - started).toBeLessThan(250);
+      expect(made - before).toBeLessThanOrEqual(1);
       expect((await collect(runtime.chat(request()))).outputTokens).toBe(30);
     });
   });
@@ -180,9 +182,7 @@ describeModels('chat with the built-in runtime', () => {
       return vectors;
     });
     while (runtime.activity(EMBEDDING).running < 1) await new Promise((resolve) => setImmediate(resolve));
-    const started = performance.now();
     const answer = await begun(runtime.chat(request({ maxTokens: 60 })));
-    expect(performance.now() - started).toBeLessThan(1_000);
     const query = await runtime.embed({ model: EMBEDDING, texts: ['When is high water?'], input: 'query', signal: never });
     expect(query.vectors).toHaveLength(1);
     expect(embedded).toBe(false);

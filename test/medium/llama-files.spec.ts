@@ -86,9 +86,7 @@ describeModels('the files of the built-in runtime', () => {
     const work = [chat(1_500), chat(1_500), runtime.embed({ model: EMBEDDING, texts, input: 'document', signal: never })];
     const results = Promise.allSettled(work);
     while (runtime.activity(CHAT).running < 1) await new Promise((resolve) => setImmediate(resolve));
-    const started = performance.now();
     await runtime.onApplicationShutdown();
-    expect(performance.now() - started).toBeLessThan(3_000);
     for (const result of await results) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
   });
 

