@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PostgresClient, sql } from '@backing/postgres';
+import { DocumentOriginals, DocumentSweep } from '@features/documents';
 import { Models } from '@features/models';
 import { Search, Collections } from '@features/vectors';
 import { startApi, type ApiAnswer, type Registered, type TestApi } from '../support/api';
@@ -100,6 +101,7 @@ describeModels('New contents and contents of addresses', () => {
       const answer = await put(id, { text: 'The baker weighs flour before dawn.', name: 'baker' });
       const { jobId } = mine.accepted(answer);
       await gate.reached;
+      await get(DocumentSweep).document(id);
       expect(await mine.get(id)).toMatchObject({
         status: 'ingesting',
         name: 'keeper.txt',
@@ -147,6 +149,7 @@ describeModels('New contents and contents of addresses', () => {
       const same = await put(id, { text: 'First of two texts.', name: 'renamed' });
       expect([same.status, same.json]).toMatchObject([200, { job: null, document: { id, name: 'renamed', status: 'ready' } }]);
       expect((await put(id, { text: 'Second of two texts.' })).status).toBe(409);
+      expect((await mine.remains()).blobs).toHaveLength(4);
       pages['/two'] = (response) => response.end('Second of two texts.');
       expect(await ended(mine.accepted(await put(id, { url: at('/two') })).jobId)).toMatchObject({
         status: 'failed',
@@ -294,6 +297,14 @@ describeModels('New contents and contents of addresses', () => {
       going.append('file', new Blob(['refused with its metadata']), 'a.txt');
       expect((await put(id, going)).status).toBe(422);
       expect(await client.query(sql`SELECT * FROM document_uploads`)).toEqual([]);
+      const originals = get(DocumentOriginals);
+      const stored = await originals.receive(Buffer.from('On its way.'), { place: await originals.reserve(me.workspaceId, id) });
+      await get(DocumentSweep).document(id);
+      expect((await mine.remains()).blobs).toHaveLength(3);
+      await client.query(
+        sql`UPDATE document_uploads SET created_at = now() - interval '2 hours' WHERE content_version = ${stored.contentVersion}`,
+      );
+      await get(DocumentSweep).document(id);
       await whole(id);
     });
   });
