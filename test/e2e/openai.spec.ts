@@ -318,10 +318,21 @@ describeModels('a client that goes away', () => {
 
   const GRACE_MS = 200;
   const story = 'Tell a long story about a lighthouse. '.repeat(20);
+  // Held to a list that long, the starter is at it for seconds.
+  const schema = {
+    type: 'object',
+    properties: { numbers: { type: 'array', items: { type: 'integer' }, minItems: 200 } },
+    required: ['numbers'],
+  };
+  const endless = {
+    model: CHAT,
+    messages: [{ role: 'user', content: story }],
+    response_format: { type: 'json_schema', json_schema: { name: 'numbers', schema } },
+  };
   const CALLS: [string, string, object][] = [
-    ['a streamed chat', COMPLETIONS, { model: CHAT, stream: true, messages: [{ role: 'user', content: story }] }],
-    ['a whole chat', COMPLETIONS, { model: CHAT, messages: [{ role: 'user', content: story }] }],
-    ['a completion', '/v1/completions', { model: CHAT, prompt: story, max_tokens: 1_000 }],
+    ['a streamed chat', COMPLETIONS, { ...endless, stream: true }],
+    ['a whole chat', COMPLETIONS, endless],
+    ['a completion', '/v1/completions', { model: CHAT, prompt: Array.from({ length: 16 }, () => story), max_tokens: 1_000 }],
     ['embeddings', '/v1/embeddings', { model: EMBEDDING, input: Array.from({ length: 500 }, (_, index) => `${story} ${index}`) }],
   ];
   const atWork = async (): Promise<number> => {
@@ -346,15 +357,21 @@ describeModels('a client that goes away', () => {
     },
   );
 
+  it('would have been waited for', async () => {
+    const { json } = await api.post(COMPLETIONS, { ...endless, max_tokens: 300 }, me.accessToken);
+    expect(json.choices).toMatchObject([{ finish_reason: 'length' }]);
+  });
+
   it('leaves a server that answers, and that counts what it used', async () => {
     const before = (await used()) as Record<string, number>;
     const { status, json } = await api.post(COMPLETIONS, { model: CHAT, messages: HELLO, max_tokens: 4 }, me.accessToken);
     const usage = json.usage as unknown as { prompt_tokens: number; completion_tokens: number };
-    expect([status, usage.completion_tokens]).toEqual([200, 4]);
+    expect(status).toBe(200);
+    expect(usage.completion_tokens).toBeGreaterThan(0);
     expect(await used()).toMatchObject({
       calls: before.calls! + 1,
       input_tokens: before.input_tokens! + usage.prompt_tokens,
-      output_tokens: before.output_tokens! + 4,
+      output_tokens: before.output_tokens! + usage.completion_tokens,
     });
   });
 });
