@@ -145,6 +145,10 @@ describe('Vectors that users bring', () => {
       const base64 = Buffer.from(new Float32Array([0.1, -2.5, 1e-40]).buffer).toString('base64');
       expect((await put('based', [{ id: 'x', vector: base64 }])).status).toBe(200);
       expect((await api.get(`${ROOT}/based/points/x`, token)).json.vector).toEqual([...new Float32Array([0.1, -2.5, 1e-40])]);
+      const single = await fresh('single', { dimensions: 1 });
+      expect((await put(single, [{ vector: 'AACAPw==' }])).status).toBe(200);
+      // The same four bytes with two bits that belong to none.
+      expect((await put(single, [{ vector: 'AACAPx==' }])).status).toBe(422);
     });
 
     it.each<[string, unknown]>([
@@ -345,6 +349,17 @@ describe('Vectors that users bring', () => {
       const ordered = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
       for (const exact of [true, false])
         expect(ids(await search('ties', { vector: [1, 1, 1], limit: 20, exact }))).toEqual(ordered.slice(0, 20));
+    });
+
+    it('orders by id what only float32 tells apart, however many there are', async () => {
+      const name = await fresh('nearly', { dimensions: 3, metric: 'l2' });
+      const names = Array.from({ length: 400 }, (_, n) => `p${String(n).padStart(3, '0')}`);
+      // The higher the id, the nearer, by less than what a score shows.
+      await put(
+        name,
+        names.map((id, n) => ({ id, vector: [1, (400 - n) * 1e-9, 0] })),
+      );
+      expect(ids(await search(name, { vector: [1, 0, 0], limit: 20, exact: true }))).toEqual(names.slice(0, 20));
     });
 
     it('with a filter finds as many as there are, however far', async () => {
