@@ -201,9 +201,9 @@ describeDatabases('Token budgets', (kind) => {
 
     it('gives back everything when the model fails before it read anything', async () => {
       const key = await makeKey(100);
-      const failing = (async function* (): AsyncGenerator<ChatChunk> {
-        throw new AppError('unavailable', 'No model.');
-      })();
+      const failing: AsyncIterable<ChatChunk> = {
+        [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new AppError('unavailable', 'No model.')) }),
+      };
       await expect(generation(key, () => failing).next()).rejects.toMatchObject({ code: 'unavailable' });
       expect(await stateOf(key)).toEqual({ limit: 100, used: 0, reserved: 0 });
     });

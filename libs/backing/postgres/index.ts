@@ -10,3 +10,5 @@ export { PostgresHealth } from './postgres.health';
 export { PostgresModule } from './postgres.module';
 export { openSource } from './postgres.source';
 export { PgvectorStore } from './postgres.store';
+export { clientWithin } from './transfer/client-within';
+export { PortableTables, type PortableRow, type PortableTable } from './transfer/portable-tables.repository';

@@ -6,7 +6,7 @@ import { EmbeddedDatabase } from './embedded.client';
 import { MIGRATIONS } from './migrations';
 import { translated } from './postgres.error';
 
-/** Milliseconds a statement may take; migrations have ten minutes. */
+/** Milliseconds a statement of a request may take; migrations have ten minutes. */
 const STATEMENT_DEADLINE = 5_000;
 const MIGRATION_DEADLINE = 600_000;
 /** Milliseconds for making or recovering the embedded database: seconds on a quiet machine, more on a busy one. */
@@ -21,12 +21,18 @@ export interface OpenedSource {
   embedded?: EmbeddedDatabase;
 }
 
-/** Opens the database that the settings name and brings its schema to the version this build needs (`MIGRATE=off`: only checks it). */
-export async function openSource(config: Pick<AppConfig, 'database' | 'directory'>): Promise<OpenedSource> {
-  const opened = config.database.url === undefined ? await embeddedSource(join(config.directory, 'database')) : realSource(config);
+/** Opens the database that the settings name and brings its schema to the version this build needs (`MIGRATE=off`: only checks it). Deadline in ms. */
+export async function openSource(
+  config: Pick<AppConfig, 'database' | 'directory'>,
+  statementDeadline = STATEMENT_DEADLINE,
+): Promise<OpenedSource> {
+  const opened =
+    config.database.url === undefined
+      ? await embeddedSource(join(config.directory, 'database'), statementDeadline)
+      : realSource(config, statementDeadline);
   try {
     await opened.source.initialize();
-    await migrate(opened, config.database.migrate);
+    await migrate(opened, config.database.migrate, statementDeadline);
   } catch (error) {
     if (opened.source.isInitialized) await opened.source.destroy();
     await opened.embedded?.close();
@@ -35,7 +41,7 @@ export async function openSource(config: Pick<AppConfig, 'database' | 'directory
   return opened;
 }
 
-function realSource(config: Pick<AppConfig, 'database'>): OpenedSource {
+function realSource(config: Pick<AppConfig, 'database'>, statementDeadline: number): OpenedSource {
   const { url, poolSize, poolOverflow } = config.database;
   const source = new DataSource({
     type: 'postgres',
@@ -48,8 +54,8 @@ function realSource(config: Pick<AppConfig, 'database'>): OpenedSource {
       max: poolSize + poolOverflow,
       min: poolSize,
       connectionTimeoutMillis: 5_000,
-      statement_timeout: STATEMENT_DEADLINE,
-      query_timeout: STATEMENT_DEADLINE + DRIVER_GRACE,
+      statement_timeout: statementDeadline,
+      query_timeout: statementDeadline + DRIVER_GRACE,
       keepAlive: true,
     },
   });
@@ -57,9 +63,9 @@ function realSource(config: Pick<AppConfig, 'database'>): OpenedSource {
 }
 
 /** The pool of the embedded database has one client: the engine has one connection. */
-async function embeddedSource(directory: string): Promise<OpenedSource> {
+async function embeddedSource(directory: string, statementDeadline: number): Promise<OpenedSource> {
   const { PglitePgConnection } = await import('@electric-sql/pglite/node-postgres');
-  const embedded = new EmbeddedDatabase(directory, STATEMENT_DEADLINE);
+  const embedded = new EmbeddedDatabase(directory, statementDeadline);
   await embedded.open(OPENING_DEADLINE);
   type EngineHandle = ConstructorParameters<typeof PglitePgConnection>[0]['pglite'];
   class EmbeddedClient extends Client {
@@ -85,7 +91,7 @@ async function embeddedSource(directory: string): Promise<OpenedSource> {
 }
 
 /** Pending migrations, one transaction each, under a lock that a second process waits for. */
-async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off'): Promise<void> {
+async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off', statementDeadline: number): Promise<void> {
   const runner = source.createQueryRunner();
   try {
     if (mode === 'off') {
@@ -104,7 +110,7 @@ async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off')
       await executor.executePendingMigrations();
     } finally {
       await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-      await setDeadline(runner, embedded, STATEMENT_DEADLINE);
+      await setDeadline(runner, embedded, statementDeadline);
     }
   } finally {
     await runner.release();

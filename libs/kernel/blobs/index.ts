@@ -1,3 +1,3 @@
-export { assertBlobKey, assertBlobPrefix } from './blob-key';
+export { BLOB_KINDS, assertBlobKey, assertBlobPrefix } from './blob-key';
 export { BlobMeter } from './blob-meter';
 export { Blobs, type StoredBlob } from './blobs';
