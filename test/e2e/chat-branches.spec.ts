@@ -8,7 +8,10 @@ import { parseEvents } from '../support/events';
 import { gate } from '../support/jobs';
 import { PlannedRuntime } from '../support/planned.runtime';
 
-const jobOf = (answer: ApiAnswer | undefined): string => (answer?.json as unknown as { job: { id: string } }).job.id;
+const jobOf = (answer: ApiAnswer | undefined): string => {
+  if (answer === undefined) throw new Error('No question was accepted.');
+  return (answer.json as unknown as { job: { id: string } }).job.id;
+};
 
 const UNKNOWN = '018f0000-0000-7000-8000-000000000000';
 

@@ -79,7 +79,9 @@ describeModels('what a model thinks', () => {
         expect(message.content).not.toContain('think');
         expect(said(events, 'delta')).toBe(message.content);
         expect(said(events, 'reasoning')).toBe(THOUGHT);
-        const supported = message.citations.flatMap(({ supports }) => supports.map(({ start, end }) => message.content.slice(start, end)));
+        const supported = message.citations.flatMap(({ supports }) =>
+          supports.map(({ start, end }) => message.content.slice(start, end).replace(/ \[\d\]/u, '')),
+        );
         expect(supported.map((text) => text.replace(' [1]', ''))).toContain(ANSWER);
         expect(JSON.stringify(message.citations)).not.toContain('hm');
       }
