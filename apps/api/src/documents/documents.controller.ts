@@ -94,7 +94,7 @@ export class DocumentsController {
 
   @Put(':id')
   @HttpCode(202)
-  @Access('documents:write', 'editor', { uploads: true })
+  @Access('documents:write', 'editor', { uploads: true, spends: true })
   @ApiOperation({
     summary: 'Replace the content of a document under the same id; what it has stays visible until the new content is read.',
   })
