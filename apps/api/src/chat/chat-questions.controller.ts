@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { ChatMessages, ChatQuestions, messageView, type AskedQuestion } from '@features/chat';
 import { Jobs } from '@features/jobs';
 import type { Principal } from '@kernel/identity';
@@ -8,6 +8,7 @@ import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { IdPipe } from '../http/id.pipe';
+import { IdsPipe } from '../http/ids.pipe';
 import { JobStream } from '../jobs/job-stream.service';
 import { jobView } from '../jobs/jobs.schema';
 import {
@@ -21,6 +22,11 @@ import {
   type AskQuery,
   type RegenerateBody,
 } from './chat.schema';
+
+interface MessagePath {
+  id: string;
+  message: string;
+}
 
 const ANSWERED = '`Accept: text/event-stream` streams its events, `?wait=` waits for its end, else it is accepted.';
 
@@ -61,9 +67,10 @@ export class ChatQuestionsController {
   @Answers(200, answeredQuestionSchema, 'The finished answer, or the event stream of its job.')
   @Answers(202, acceptedQuestionSchema, 'Accepted; `Location` is the job.')
   @Problems('not_found', 'conflict', 'unavailable')
+  @ApiParam({ name: 'id', type: String })
+  @ApiParam({ name: 'message', type: String })
   async regenerate(
-    @Param('id', IdPipe) id: string,
-    @Param('message', IdPipe) message: string,
+    @Param(IdsPipe) { id, message }: MessagePath,
     @Body({ schema: regenerateBody }) body: RegenerateBody,
     @Query({ schema: askQuery }) query: AskQuery,
     @Caller() principal: Principal,
