@@ -45,6 +45,7 @@ const CASES: [string, string, Separated & { opened?: boolean; cutOff?: boolean }
     { reasoning: 'b', text: `So:\n${FENCE}xml\n<think>a</think>\n${FENCE}\nEnd.` },
   ],
   ['tags in a fence of tildes', '~~~\n<think>\n```\n</think>\n~~~', { reasoning: '', text: '~~~\n<think>\n```\n</think>\n~~~' }],
+  ['a fence that a line with words does not close', '~~~\n~~~ js\n<think>a\n~~~', { reasoning: '', text: '~~~\n~~~ js\n<think>a\n~~~' }],
   ['tags in a span', 'The `<think>` and ``a ` </think>`` tags.', { reasoning: '', text: 'The `<think>` and ``a ` </think>`` tags.' }],
   ['a span that ends with its line', 'A lone `\n<think>x</think>b', { reasoning: 'x', text: 'A lone `\nb' }],
   ['an answer in a fence after a block', `<think>x</think>\n${FENCE}\n<think>`, { reasoning: 'x', text: `${FENCE}\n<think>` }],
