@@ -1,5 +1,6 @@
 import { SCOPES } from '@kernel/identity';
-import { startApi, type TestApi } from '../support/api';
+import { startApi } from '../support/api';
+import { newDatabase } from '../support/databases';
 import { readGuide, readGuides, runSample, workplace, type Guide } from '../support/guides';
 import { describeModels } from '../support/models';
 
@@ -15,6 +16,34 @@ function settingsOf(guide: Guide): Record<string, string> | undefined {
     settings[name] = given;
   }
   return settings;
+}
+
+/** What the samples of a page get, until it is closed. */
+interface GuidePlace {
+  env: Record<string, string>;
+  close(): Promise<void>;
+}
+
+async function runningServer(guide: Guide, settings: Record<string, string>): Promise<GuidePlace> {
+  const api = await startApi({ database: 'embedded', env: settings });
+  const env: Record<string, string> = { SUTAZAI_URL: api.url };
+  if (guide.server === 'used') env.SUTAZAI_KEY = await api.key((await api.register()).accessToken, [...SCOPES]);
+  return { env, close: () => api.close() };
+}
+
+async function stoppedServer(): Promise<GuidePlace> {
+  const place = await newDatabase('embedded');
+  const target = await newDatabase('postgres');
+  const api = await startApi({ database: 'embedded', env: { DATA_DIR: place.directory } });
+  await api.register();
+  await api.close();
+  return {
+    env: { DATA_DIR: place.directory, NEW_DATABASE_URL: target.url ?? '' },
+    close: async () => {
+      await place.drop();
+      await target.drop();
+    },
+  };
 }
 
 describe('reading a guide', () => {
@@ -36,7 +65,7 @@ describe('reading a guide', () => {
     ].join('\n');
     expect(readGuide('page.md', page)).toEqual({
       name: 'page.md',
-      fresh: true,
+      server: 'fresh',
       settings: { OLLAMA_URL: '$TEST_OLLAMA_URL' },
       shown: 1,
       samples: [
@@ -50,7 +79,7 @@ describe('reading a guide', () => {
     ['ends badly', { line: 1, language: 'bash', code: 'false\n', expected: null }],
     ['says something else', { line: 1, language: 'bash', code: 'echo no\n', expected: 'yes' }],
   ] as const)('fails for a sample that %s', async (_, sample) => {
-    const folder = workplace({ name: 'self-test', samples: [], shown: 0, fresh: false, settings: {} });
+    const folder = workplace({ name: 'self-test', samples: [], shown: 0, server: 'used', settings: {} });
     await expect(runSample(sample, folder, {})).rejects.toThrow('line 1');
   });
 });
@@ -67,23 +96,21 @@ describeModels('the samples of the guides', () => {
       continue;
     }
     describe(guide.name, () => {
-      let api: TestApi;
-      let key = '';
+      let place: GuidePlace;
       let broken = false;
       const folder = workplace(guide);
       beforeAll(async () => {
         if (settings === undefined) throw new Error(`${guide.name} needs ${Object.values(guide.settings).join(', ')}.`);
-        api = await startApi({ database: 'embedded', env: settings });
-        if (!guide.fresh) key = await api.key((await api.register()).accessToken, [...SCOPES]);
+        place = guide.server === 'stopped' ? await stoppedServer() : await runningServer(guide, settings);
       });
-      afterAll(() => api?.close());
+      afterAll(() => place?.close());
 
       for (const sample of guide.samples) {
         it(`line ${sample.line}: ${sample.code.trim().split('\n', 1)[0]?.slice(0, 80)}`, async () => {
           // A page is one story: what follows a broken sample would fail for its sake.
           if (broken) throw new Error('An earlier sample of this page failed.');
           broken = true;
-          await runSample(sample, folder, { SUTAZAI_URL: api.url, ...(key === '' ? {} : { SUTAZAI_KEY: key }) });
+          await runSample(sample, folder, place.env);
           broken = false;
         }, 150_000);
       }

@@ -21,8 +21,8 @@ export interface Guide {
   samples: Sample[];
   /** Shown only, with `no-run`. */
   shown: number;
-  /** Nobody has registered yet on its server. */
-  fresh: boolean;
+  /** fresh: nobody has registered yet; stopped: it was used and stopped, and the samples get its DATA_DIR and an empty NEW_DATABASE_URL. */
+  server: 'used' | 'fresh' | 'stopped';
   /** Settings of its server beside the usual ones; a value `$NAME` is taken from the environment of the tests. */
   settings: Record<string, string>;
 }
@@ -35,7 +35,13 @@ export function readGuides(folder = join(ROOT, 'docs')): Guide[] {
 
 export function readGuide(name: string, text: string): Guide {
   const server = (/^<!-- server: (.*) -->$/m.exec(text)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
-  const guide: Guide = { name, samples: [], shown: 0, fresh: server.includes('fresh'), settings: {} };
+  const guide: Guide = {
+    name,
+    samples: [],
+    shown: 0,
+    server: server.includes('fresh') ? 'fresh' : server.includes('stopped') ? 'stopped' : 'used',
+    settings: {},
+  };
   for (const [setting, value] of server.filter((word) => word.includes('=')).map((word) => word.split('=', 2))) {
     guide.settings[setting ?? ''] = value ?? '';
   }
