@@ -79,6 +79,12 @@ describe('Vectors that users bring', () => {
       expect((await api.post(ROOT, body, token)).status).toBe(status);
     });
 
+    it('of vectors that users bring take no documents', async () => {
+      const refused = await api.post('/api/v1/documents', { collection: 'plain', name: 'a.txt', text: 'Words.' }, token);
+      expect([refused.status, refused.json.code]).toEqual([422, 'unprocessable']);
+      expect((await api.get('/api/v1/documents?collection=plain', token)).json.data).toEqual([]);
+    });
+
     it('keep default, and answer 404 for what is not there or not of this workspace', async () => {
       expect((await api.delete(`${ROOT}/default`, token)).status).toBe(409);
       const stranger = (await api.register('stranger@example.org')).accessToken;

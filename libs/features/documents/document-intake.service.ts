@@ -49,6 +49,12 @@ export class DocumentIntake {
     try {
       const [collection] = await this.collections.resolve(principal.workspaceId, [wanted.collection]);
       if (collection === undefined) throw AppError.notFound(`The collection '${wanted.collection}'`);
+      if (collection.space !== null && collection.space.model === null)
+        throw AppError.field(
+          'unprocessable',
+          'collection',
+          `'${collection.name}' holds vectors that you bring: no model can embed a document for it.`,
+        );
       return collection.id;
     } catch (error) {
       await this.originals.discard(received);

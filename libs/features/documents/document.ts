@@ -1,5 +1,5 @@
+import type { Metadata } from '@features/vectors';
 import type { JobFailure } from '@features/jobs';
-import type { Metadata } from './metadata';
 
 export const DOCUMENT_STATUSES = ['pending', 'ingesting', 'ready', 'failed'] as const;
 export type DocumentStatus = (typeof DOCUMENT_STATUSES)[number];

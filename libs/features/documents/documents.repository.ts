@@ -1,10 +1,10 @@
+import type { Metadata } from '@features/vectors';
 import { Injectable } from '@nestjs/common';
 import { pageConditions, pageOf, pageOrder, PostgresClient, raw, sql, type Queryable, type Sql } from '@backing/postgres';
 import type { Acceptance, JobFailure } from '@features/jobs';
 import { AppError } from '@kernel/errors';
 import type { Page, PageQuery } from '@kernel/paging';
 import type { DocumentStatus, StoredDocument } from './document';
-import type { Metadata } from './metadata';
 
 /** What is stored of a document when it is accepted. */
 export type NewDocumentRow = Pick<

@@ -11,4 +11,3 @@ export { ingestDocument } from './documents.jobs';
 export { DocumentsModule } from './documents.module';
 export type { DocumentChange } from './documents.repository';
 export { Documents, type TextSlice } from './documents.service';
-export { asMetadata, type Metadata } from './metadata';

@@ -1,16 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import {
-  asMetadata,
   DocumentIntake,
   DocumentOriginals,
   DocumentReplacements,
   type AcceptedDocument,
   type KnownRevisions,
-  type Metadata,
   type OriginalPlace,
   type ReceivedContent,
   type StoredDocument,
 } from '@features/documents';
+import { asMetadata, type Metadata } from '@features/vectors';
 import { Jobs, type StoredJob } from '@features/jobs';
 import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { asMetadata, DocumentRemoval, Documents, type StoredDocument } from '@features/documents';
+import { DocumentRemoval, Documents, type StoredDocument } from '@features/documents';
+import { asMetadata } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
 import type { FastifyReply, FastifyRequest } from 'fastify';
