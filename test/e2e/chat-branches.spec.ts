@@ -1,4 +1,5 @@
 import { PostgresClient, sql } from '@backing/postgres';
+import { Models } from '@features/models';
 import { AppError } from '@kernel/errors';
 import type { ChatRequest } from '@kernel/models';
 import { startApi, type ApiAnswer, type Registered, type TestApi } from '../support/api';
@@ -118,6 +119,7 @@ describeDatabases('the branches of a conversation', (kind) => {
       });
       expect(await wanted(answer.id, { content: 'x' })).toMatchObject({ status: 400, detail: expect.stringContaining('content') });
       const elsewhere = await begin();
+      expect(await elsewhere.list()).toEqual([]);
       expect(await api.post(elsewhere.message(answer.id, '/regenerate'), undefined, owner.accessToken)).toMatchObject({ status: 404 });
       expect(await chat.list()).toHaveLength(2);
     });
@@ -176,6 +178,56 @@ describeDatabases('the branches of a conversation', (kind) => {
       open.open();
       await api.get(`/api/v1/jobs/${jobOf(won[0])}/events`, owner.accessToken);
       await expectOneBranch(chat);
+    });
+  });
+
+  describe('a question to a session that changes while it is read', () => {
+    /** Does this between the reading of the session and the acceptance, once. */
+    function meanwhile(work: () => Promise<unknown>): void {
+      const models = api.app.get(Models, { strict: false });
+      const resolve = models.resolve.bind(models);
+      jest.spyOn(models, 'resolve').mockImplementationOnce(async (...wanted) => {
+        await work();
+        return resolve(...wanted);
+      });
+    }
+    afterEach(() => jest.restoreAllMocks());
+
+    it('is accepted as the session is then', async () => {
+      const chat = await begin();
+      meanwhile(() =>
+        api.request(chat.path, { method: 'PATCH', token: owner.accessToken, body: { visibility: 'workspace', title: 'Ours' } }),
+      );
+      const { answer } = await chat.ask('One?');
+      const rows = await api.app
+        .get(PostgresClient)
+        .query<{ visibility: string }>(sql`SELECT visibility FROM jobs WHERE subject_id = ${chat.id}`);
+      expect([answer.status, rows]).toEqual(['complete', [{ visibility: 'workspace' }]]);
+      expect((await chat.read()).title).toBe('Ours');
+    });
+
+    it('leaves nothing behind when the session is deleted', async () => {
+      const chat = await begin();
+      meanwhile(() => api.delete(chat.path, owner.accessToken));
+      expect((await api.post(`${chat.path}/messages`, { content: 'One?' }, owner.accessToken)).status).toBe(404);
+      const rows = await api.app.get(PostgresClient).query(sql`SELECT id FROM jobs WHERE subject_id = ${chat.id}`);
+      expect(rows).toEqual([]);
+    });
+
+    it('is refused with the job of the one that came in between', async () => {
+      const chat = await begin();
+      const open = gate();
+      model.plan = async function* () {
+        await open.opened;
+        yield { say: 'Late.' };
+      };
+      let first: ApiAnswer | undefined;
+      meanwhile(async () => (first = await api.post(`${chat.path}/messages`, { content: 'One?' }, owner.accessToken)));
+      const second = await api.post(`${chat.path}/messages`, { content: 'Two?' }, owner.accessToken);
+      expect(second.json).toMatchObject({ status: 409, code: 'conflict', job_id: jobOf(first) });
+      open.open();
+      await api.get(`/api/v1/jobs/${jobOf(first)}/events`, owner.accessToken);
+      expect(await chat.branch()).toEqual(['One?', 'Late.']);
     });
   });
 

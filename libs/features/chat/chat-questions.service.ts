@@ -108,8 +108,7 @@ export class ChatQuestions {
     try {
       await this.repository.accept({ session, after, question, answerId, title, model: plan.model, job });
     } catch (error) {
-      if (isUniqueViolation(error)) throw busy(await this.repository.answering(session.id));
-      if (sqlState(error).code === NOT_NULL_VIOLATION) return undefined;
+      if (isUniqueViolation(error) || sqlState(error).code === NOT_NULL_VIOLATION) return undefined;
       throw error;
     }
     this.jobs.wake();
