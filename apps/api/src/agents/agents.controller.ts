@@ -4,7 +4,7 @@ import { Agents, ToolBox, type Agent } from '@features/agents';
 import type { Principal } from '@kernel/identity';
 import { listAnswer, type PageQuery } from '@kernel/paging';
 import type { FastifyReply } from 'fastify';
-import { acceptedVersions, entityTag } from '../chat/entity-tag';
+import { acceptedVersions, entityTag, IF_MATCH } from '../http/entity-tag';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
@@ -21,8 +21,6 @@ import {
   type ChangeAgentBody,
   type CreateAgentBody,
 } from './agents.schema';
-
-const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
 
 /** Agents, shared by the members of a workspace. */
 @ApiTags('agents')

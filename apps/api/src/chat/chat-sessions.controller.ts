@@ -19,9 +19,7 @@ import {
   type ChangeSessionBody,
   type CreateSessionBody,
 } from './chat.schema';
-import { acceptedVersions, entityTag } from './entity-tag';
-
-const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
+import { acceptedVersions, entityTag, IF_MATCH } from '../http/entity-tag';
 
 /** Conversations, private to their maker unless shared with the workspace. */
 @ApiTags('chat')

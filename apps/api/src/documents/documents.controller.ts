@@ -5,7 +5,7 @@ import { asMetadata } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { acceptedVersions, entityTag } from '../chat/entity-tag';
+import { acceptedVersions, entityTag, IF_MATCH } from '../http/entity-tag';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
@@ -30,8 +30,6 @@ import {
   type ListDocumentsQuery,
   type TextQuery,
 } from './documents.schema';
-
-const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
 
 /** The documents of a workspace. */
 @ApiTags('documents')

@@ -5,7 +5,7 @@ import { CollectionCatalogue, type CountedCollection } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
 import type { FastifyReply } from 'fastify';
-import { acceptedVersions, entityTag } from '../chat/entity-tag';
+import { acceptedVersions, entityTag, IF_MATCH } from '../http/entity-tag';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
@@ -20,8 +20,6 @@ import {
   type CreateCollectionBody,
   type ListCollectionsQuery,
 } from './collections.schema';
-
-const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
 
 /** Collections: named sets of points, of documents or of users. */
 @ApiTags('vectors')

@@ -4,7 +4,7 @@ import { Collections, UserPoints, type Collection, type Point } from '@features/
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { acceptedVersions, entityTag } from '../chat/entity-tag';
+import { acceptedVersions, entityTag, IF_MATCH } from '../http/entity-tag';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
@@ -21,8 +21,6 @@ import {
   type ChangePointBody,
   type ListPointsQuery,
 } from './points.schema';
-
-const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
 
 const MEBIBYTE = 1_048_576;
 const PUT_POINTS = { jsonBytes: 32 * MEBIBYTE, binaryBytes: 64 * MEBIBYTE, packs: true };

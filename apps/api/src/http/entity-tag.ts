@@ -14,3 +14,6 @@ export function acceptedVersions(header: string | undefined): number[] | undefin
     return version === undefined ? [] : [Number(version)];
   });
 }
+
+/** The header as the API document describes it. */
+export const IF_MATCH = { name: 'If-Match', required: false, description: 'The ETag that was read; another one by now gives 412.' };
