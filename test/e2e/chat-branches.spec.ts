@@ -119,8 +119,10 @@ describeDatabases('the branches of a conversation', (kind) => {
       });
       expect(await wanted(answer.id, { content: 'x' })).toMatchObject({ status: 400, detail: expect.stringContaining('content') });
       const elsewhere = await begin();
-      expect(await elsewhere.list()).toEqual([]);
       expect(await api.post(elsewhere.message(answer.id, '/regenerate'), undefined, owner.accessToken)).toMatchObject({ status: 404 });
+      expect(await elsewhere.list()).toEqual([]);
+      expect((await api.get(elsewhere.message(answer.id), owner.accessToken)).status).toBe(404);
+      expect((await api.post(elsewhere.message(answer.id, '/feedback'), { rating: 'up' }, owner.accessToken)).status).toBe(404);
       expect(await chat.list()).toHaveLength(2);
     });
   });
