@@ -2,9 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { PostgresClient, sql } from '@backing/postgres';
+import { FileBlobs } from '@backing/blobs';
+import { openSource, PostgresBlobs, PostgresClient, sql } from '@backing/postgres';
 import type { Manifest, TransferOptions } from '@features/transfer';
 import { Collections, Search } from '@features/vectors';
+import type { Blobs } from '@kernel/blobs';
 import { parseConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { v7 } from 'uuid';
@@ -127,6 +129,68 @@ describeDatabases('Moving everything', (kind) => {
       expect(await rowsOf(used, 'documents')).toBe(2);
       await expect(go('export', archive, used)).rejects.toMatchObject({ code: 'conflict' });
       expect(existsSync(join(archive, 'manifest.json'))).toBe(true);
+    });
+
+    describe('with blobs that are there already', () => {
+      const place = async (): Promise<{
+        env: Place;
+        put(key: string, content: Buffer): Promise<void>;
+        read(key: string): Promise<Buffer>;
+      }> => {
+        const env = await newPlace();
+        const open = async <T>(use: (blobs: Blobs) => Promise<T>): Promise<T> => {
+          const config = parseConfig(env);
+          if (config.blobs.driver === 'files') return use(new FileBlobs(config));
+          const { source, embedded } = await openSource(config);
+          const client = new PostgresClient(source, embedded);
+          return use(new PostgresBlobs(client)).finally(() => client.onApplicationShutdown());
+        };
+        return {
+          env,
+          put: (key, content) => open(async (blobs) => void (await blobs.put(key, content))),
+          read: (key) => open((blobs) => blobs.get(key)),
+        };
+      };
+      /** Of the kind that is copied last, so that others are copied before it. */
+      const last = (): string => {
+        const lines = gunzipSync(readFileSync(join(archive, 'blobs.ndjson.gz')))
+          .toString()
+          .trim()
+          .split('\n');
+        return (JSON.parse(lines.at(-1) ?? '') as [string])[0];
+      };
+      const FOREIGN = `documents/${v7()}/1`;
+
+      it('refuses another content under a key of its own before it writes, and leaves everything', async () => {
+        const { env, put, read } = await place();
+        await put(last(), Buffer.from('of somebody else'));
+        await put(FOREIGN, Buffer.from('foreign'));
+        const said: string[] = [];
+        const listening = { ...quiet, say: (line: string) => said.push(line) };
+        await expect(go('import', archive, env, listening)).rejects.toMatchObject({
+          code: 'conflict',
+          message: expect.stringContaining(last()),
+        });
+        expect(said).toEqual([]);
+        expect([(await read(last())).toString(), (await read(FOREIGN)).toString()]).toEqual(['of somebody else', 'foreign']);
+        const left = await go('export', join(root, `left-${v7()}`), env);
+        expect([left.blobs.count, left.tables.users?.rows]).toEqual([2, 0]);
+      });
+
+      it('takes back what it wrote and nothing else when it fails later, and keeps the same content when it succeeds', async () => {
+        const { env, put, read } = await place();
+        const same = readFileSync(join(archive, 'blobs', last()));
+        await put(last(), same);
+        await put(FOREIGN, Buffer.from('foreign'));
+        const stop = new AbortController();
+        const say = (line: string): void => (line.startsWith('blobs:') ? stop.abort(new AppError('cancelled', 'Stopped.')) : undefined);
+        await expect(go('import', archive, env, { signal: stop.signal, say })).rejects.toMatchObject({ code: 'cancelled' });
+        expect([(await read(last())).equals(same), (await read(FOREIGN)).toString()]).toEqual([true, 'foreign']);
+        expect((await go('export', join(root, `left-${v7()}`), env)).blobs.count).toBe(2);
+        await go('import', archive, env);
+        expect((await read(FOREIGN)).toString()).toBe('foreign');
+        expect((await go('export', join(root, `left-${v7()}`), env)).blobs.count).toBe(manifest.blobs.count + 1);
+      });
     });
 
     it('takes a target whose server has started but that nobody has used', async () => {

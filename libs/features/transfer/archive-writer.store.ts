@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { BlobMeter, type StoredBlob } from '@kernel/blobs';
 import { AppError } from '@kernel/errors';
 import { LineSum } from './line-sum';
 import { manifestSchema, type Manifest } from './manifest.schema';
@@ -40,10 +41,18 @@ export class ArchiveWriter {
     return this.lines('blobs.ndjson.gz', lines);
   }
 
-  async blob(key: string, content: Buffer): Promise<void> {
+  async blob(key: string, content: Readable): Promise<StoredBlob> {
     const path = join(this.draft, 'blobs', key);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(path, content, { mode: 0o600, flag: 'wx', flush: true });
+    const meter = new BlobMeter();
+    const metered = async function* (pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const piece of pieces) {
+        meter.take(piece);
+        yield piece;
+      }
+    };
+    await pipeline(content, metered, createWriteStream(path, { mode: 0o600, flags: 'wx', flush: true }));
+    return meter.result();
   }
 
   async finish(manifest: Manifest): Promise<void> {

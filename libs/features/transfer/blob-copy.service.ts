@@ -1,12 +1,17 @@
-import { createHash } from 'node:crypto';
-import { Blobs } from '@kernel/blobs';
+import { Readable } from 'node:stream';
+import { BLOB_KINDS, BlobMeter, Blobs } from '@kernel/blobs';
 import { AppError } from '@kernel/errors';
 import type { ArchiveReader } from './archive-reader.store';
-import { LineSum } from './line-sum';
+import type { ArchivedBlob } from './manifest.schema';
 import type { TransferOptions } from './transfer-options';
 
-/** Copies the blobs of an archive and reads each of them back. A blob that was there before with the same content stays when the copy is undone. */
+/**
+ * Copies the blobs of an archive, piece by piece, and reads each of them back. What the store held before stays as it is: the same content is kept,
+ * another content of a key of the archive is refused by `check`, and `undo` takes back only what `run` wrote.
+ * Errors: `conflict` (another content is there), `unprocessable` (the archive is damaged), those of the store.
+ */
 export class BlobCopy {
+  private readonly kept = new Set<string>();
   private readonly written: string[] = [];
 
   constructor(
@@ -15,24 +20,33 @@ export class BlobCopy {
     private readonly options: TransferOptions,
   ) {}
 
-  async run(): Promise<void> {
-    const sum = new LineSum();
-    let bytes = 0;
-    for await (const line of this.archive.blobIndex()) {
+  /** Once, before anything is written. */
+  async check(): Promise<void> {
+    const there = new Set<string>();
+    for (const kind of BLOB_KINDS) for (const key of await this.blobs.keys(`${kind}/`)) there.add(key);
+    if (there.size === 0) return;
+    for await (const blob of this.archive.blobIndex()) {
       this.options.signal.throwIfAborted();
-      sum.take(line);
-      const [key, size, sha256] = JSON.parse(line) as [string, number, string];
-      const content = await this.archive.blob(key);
-      if (content.length !== size || hashOf(content) !== sha256)
-        throw new AppError('unprocessable', `The archive cannot be used: the blob ${key} is damaged.`);
-      await this.copy(key, content, sha256);
-      bytes += content.length;
+      if (!there.has(blob.key)) continue;
+      if (!(await this.holds(blob)))
+        throw new AppError(
+          'conflict',
+          `The target holds a blob ${blob.key} with another content than the archive: import into a new data directory.`,
+        );
+      this.kept.add(blob.key);
     }
-    const { rows, sha256 } = sum.result();
-    const wanted = this.archive.manifest.blobs;
-    if (rows !== wanted.count || bytes !== wanted.bytes || sha256 !== wanted.sha256)
-      throw new AppError('unprocessable', 'The archive cannot be used: its list of blobs is damaged.');
-    this.options.say(`blobs: ${rows} with ${bytes} bytes, read back`);
+  }
+
+  async run(): Promise<void> {
+    let count = 0;
+    let bytes = 0;
+    for await (const blob of this.archive.blobIndex()) {
+      this.options.signal.throwIfAborted();
+      if (!this.kept.has(blob.key)) await this.copy(blob);
+      count += 1;
+      bytes += blob.bytes;
+    }
+    this.options.say(`blobs: ${count} with ${bytes} bytes, read back`);
   }
 
   /** What lies in the database goes with its transaction; deleting it once more does no harm. */
@@ -40,22 +54,16 @@ export class BlobCopy {
     for (const key of this.written) await this.blobs.delete(key).catch(() => undefined);
   }
 
-  private async copy(key: string, content: Buffer, sha256: string): Promise<void> {
-    if ((await this.hashThere(key)) === sha256) return;
-    this.written.push(key);
-    await this.blobs.put(key, content);
-    if ((await this.hashThere(key)) !== sha256) throw new AppError('internal', `The blob ${key} does not read as it was written.`);
+  private async copy(blob: ArchivedBlob): Promise<void> {
+    this.written.push(blob.key);
+    await this.blobs.put(blob.key, Readable.from(this.archive.blob(blob), { objectMode: false }));
+    if (!(await this.holds(blob))) throw new AppError('internal', `The blob ${blob.key} does not read as it was written.`);
   }
 
-  private async hashThere(key: string): Promise<string | undefined> {
-    const there = await this.blobs.get(key).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === 'not_found') return undefined;
-      throw error;
-    });
-    return there && hashOf(there);
+  private async holds({ key, bytes, sha256 }: ArchivedBlob): Promise<boolean> {
+    const meter = new BlobMeter();
+    for await (const piece of (await this.blobs.open(key)) as AsyncIterable<Buffer>) meter.take(piece);
+    const read = meter.result();
+    return read.bytes === bytes && read.sha256 === sha256;
   }
-}
-
-function hashOf(content: Buffer): string {
-  return createHash('sha256').update(content).digest('hex');
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { PortableTables, PostgresClient, sql, type PortableTable, type Queryable } from '@backing/postgres';
 import { BLOB_KINDS, Blobs } from '@kernel/blobs';
 import { releaseVersion } from '@kernel/config';
@@ -65,21 +64,20 @@ export class Export {
   }
 
   private async writeBlobs(archive: ArchiveWriter, options: TransferOptions): Promise<Manifest['blobs']> {
-    let bytes = 0;
+    let total = 0;
     const { blobs } = this;
     const lines = async function* (): AsyncGenerator<string> {
       for (const kind of BLOB_KINDS) {
         for (const key of await blobs.keys(`${kind}/`)) {
           options.signal.throwIfAborted();
-          const content = await blobs.get(key);
-          await archive.blob(key, content);
-          bytes += content.length;
-          yield JSON.stringify([key, content.length, createHash('sha256').update(content).digest('hex')]);
+          const { bytes, sha256 } = await archive.blob(key, await blobs.open(key));
+          total += bytes;
+          yield JSON.stringify([key, bytes, sha256]);
         }
       }
     };
     const { rows, sha256 } = await archive.blobIndex(lines());
-    options.say(`blobs: ${rows} with ${bytes} bytes`);
-    return { count: rows, bytes, sha256 };
+    options.say(`blobs: ${rows} with ${total} bytes`);
+    return { count: rows, bytes: total, sha256 };
   }
 }

@@ -23,8 +23,8 @@ const OF_THE_INSTANCE = new Set(['instance_secrets']);
 
 /**
  * Fills an empty database and its blobs from an archive and proves it: counts and checksums are computed anew from the target before anything is
- * committed. The database changes in one transaction, so that a failure leaves it empty; blobs that were written go again.
- * Errors: `conflict` (the database is not empty, or of another schema), `unprocessable` (the archive is damaged).
+ * committed. The database changes in one transaction, so that a failure leaves it empty; blobs that were written go again, and what the store
+ * held before stays. Errors: `conflict` (the database is not empty or of another schema, or the store holds other blobs under the archive's keys), `unprocessable` (the archive is damaged).
  */
 export class Import {
   private readonly tables = new PortableTables();
@@ -43,10 +43,11 @@ export class Import {
       await this.client.transaction(async (connection) => {
         await this.tables.settle(connection);
         const tables = await this.checkedTables(connection, archive);
+        blobs = new BlobCopy(archive, this.blobsOver(clientWithin(connection)), options);
+        await blobs.check();
         await this.tables.clear(connection, tables);
         await this.tables.withoutOrder(connection, () => this.fill(connection, archive, tables, options));
         await this.buildVectors(connection, options);
-        blobs = new BlobCopy(archive, this.blobsOver(clientWithin(connection)), options);
         await blobs.run();
         await this.prove(connection, archive, tables, options);
       });

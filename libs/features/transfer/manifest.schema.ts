@@ -24,3 +24,13 @@ export const manifestSchema = z.strictObject({
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** A line of the list of blobs: key, bytes, SHA-256. */
+export const blobLineSchema = z.tuple([z.string(), z.int().min(0), sha256]);
+
+export interface ArchivedBlob {
+  key: string;
+  bytes: number;
+  /** lower-case hex */
+  sha256: string;
+}
