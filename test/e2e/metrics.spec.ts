@@ -36,6 +36,11 @@ describe('Metrics', () => {
     }
   });
 
+  it('are whole when two look at the same moment, and nothing was measured between', async () => {
+    const looks = await Promise.all([scrape(), scrape(), scrape(), scrape()]);
+    for (const families of looks) expect([...families.keys()]).toContain('nodejs_eventloop_lag_mean_seconds');
+  });
+
   it('count requests by the pattern of their route, whoever asks for what', async () => {
     const collections = '/api/v1/documents/:id';
     const before = await scrape();

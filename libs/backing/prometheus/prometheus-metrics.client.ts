@@ -23,9 +23,10 @@ export class PrometheusMetrics extends Metrics {
     ]);
   }
 
-  /** Everything as text; one metric that cannot be read now is left out. */
-  text(): Promise<string> {
-    return this.registry.metrics();
+  /** Everything as text; one metric that cannot be read now is left out. What has no value yet (the lag between two quick looks) is `NaN`. */
+  async text(): Promise<string> {
+    // The registry writes it as the format does not.
+    return (await this.registry.metrics()).replaceAll(/ Nan$/gm, ' NaN');
   }
 
   counter({ name, help, labels = [] }: MetricDescription): Counter {
