@@ -1,5 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { DocumentSweep } from '../../libs/features/documents/document-sweep.service';
+import { DocumentsRepository } from '../../libs/features/documents/documents.repository';
 import { startApi, type ApiAnswer, type Registered, type TestApi } from '../support/api';
 import { describeDatabases } from '../support/databases';
 import { DocumentsOf, type DocumentBody } from '../support/documents';
@@ -140,6 +142,20 @@ describeModels('Documents over HTTP, later', () => {
       expect(replaced.headers.get('location')).toBe(`/api/v1/jobs/${mine.accepted(replaced).jobId}`);
       expect(await mine.ready(replaced)).toMatchObject({ id: document.id, name: 'kept', chunks: 1 });
       expect((await send('PUT', { text: 'Other content under the same id.' }, { 'if-match': '*' })).status).toBe(200);
+    });
+
+    it('lists the passages of one content, also when it is replaced while they are read', async () => {
+      const documents = api.app.get(DocumentsRepository, { strict: false });
+      const find = documents.find.bind(documents);
+      const spy = jest.spyOn(documents, 'find').mockImplementationOnce(async (workspaceId, id) => {
+        const before = await find(workspaceId, id);
+        await mine.ready(await send('PUT', { text: 'The ferry leaves with the tide.' }));
+        await api.app.get(DocumentSweep, { strict: false }).document(id);
+        return before;
+      });
+      const { json } = await send('GET', undefined, {}, `${path}/chunks`);
+      spy.mockRestore();
+      expect(json.data).toEqual([expect.objectContaining({ text: 'The ferry leaves with the tide.' })]);
     });
 
     it('takes a file as the new content, with its name', async () => {

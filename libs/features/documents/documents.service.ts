@@ -76,7 +76,8 @@ export class Documents {
 
   /** The passages of the version that searches see, in the order of the text; `conflict` before there is one. */
   async chunks(workspaceId: string, id: string, page: PageQuery): Promise<Page<DocumentChunk>> {
-    return this.passages.list(id, shown(await this.get(workspaceId, id)), page);
+    shown(await this.get(workspaceId, id));
+    return this.passages.list(id, page);
   }
 
   /** The original of the version that searches see, or of the first one; `conflict` while the content of an address has not arrived. */
