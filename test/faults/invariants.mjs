@@ -1,4 +1,5 @@
 // What must hold in the database whatever was killed when. Opens it with the built product's own code, after the server has stopped.
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { repository } from '../support/server.mjs';
@@ -13,6 +14,10 @@ const BROKEN = {
   'documents that are not ready': `SELECT id, status FROM documents WHERE status <> 'ready' OR visible_version IS NULL`,
   'documents whose chunks are not all there': `SELECT d.id, d.chunks, count(p.*) AS found FROM documents d LEFT JOIN points p ON p.document_id = d.id AND p.kind = 'chunk' AND p.document_version = d.visible_version GROUP BY d.id HAVING count(p.*) <> d.chunks OR max(p.ordinal) - min(p.ordinal) + 1 <> count(p.*)`,
   'points of no visible version': `SELECT p.id FROM points p JOIN documents d ON d.id = p.document_id WHERE p.document_version IS DISTINCT FROM d.visible_version`,
+  'replacements that are still to come': `SELECT document_id, version FROM document_replacements`,
+  'batches of points that no job wants any more': `SELECT id FROM point_batches`,
+  // An ingest embeds 8 points in one call, a batch of points 16; what an attempt had embedded but not written when it died is all that is done again.
+  'jobs that embedded again what they had written': `SELECT j.id, j.kind, j.attempt, j.progress, count(u.*) AS calls FROM jobs j JOIN usage u ON u.job_id = j.id AND u.operation = 'embed' WHERE j.kind IN ('documents.ingest', 'points.embed') AND j.status = 'succeeded' GROUP BY j.id HAVING count(u.*) > ceil((j.progress ->> 'total')::numeric / CASE j.kind WHEN 'points.embed' THEN 16 ELSE 8 END) + j.attempt - 1`,
   'answers that are open': `SELECT id FROM chat_messages WHERE status NOT IN ('complete', 'cancelled', 'failed')`,
 };
 
@@ -26,6 +31,7 @@ export async function verifyDatabase(directory, url) {
       if (rows.length > 0) throw new Error(`${rows.length} ${rule}: ${JSON.stringify(rows.slice(0, 3))}`);
     }
     await verifyVectors(source);
+    await verifyBlobs(source, directory);
     const [counts] = await source.query(
       `SELECT (SELECT count(*)::int FROM jobs) AS jobs, (SELECT count(*)::int FROM job_events) AS events, (SELECT count(*)::int FROM points) AS points, (SELECT max(attempt) FROM jobs) AS attempts`,
     );
@@ -45,4 +51,23 @@ async function verifyVectors(source) {
     );
     if (rows.length > 0) throw new Error(`${rows.length} vectors differ between the store and the ledger`);
   }
+}
+
+/** Each document has the blobs of what it shows and no other; what an upload that was cut off left is kept for an hour. */
+async function verifyBlobs(source, directory) {
+  const rows = await source.query(
+    `SELECT 'documents/' || id || '/' || content_version AS key FROM documents UNION ALL SELECT 'texts/' || id || '/' || visible_version FROM documents`,
+  );
+  const cut = await source.query(`SELECT 'documents/' || document_id || '/' || content_version AS key FROM document_uploads`);
+  const due = new Set(rows.map(({ key }) => key));
+  const allowed = new Set(cut.map(({ key }) => key));
+  const found = new Set(['documents', 'texts'].flatMap((kind) => keysOf(directory, kind)));
+  const missing = [...due].filter((key) => !found.has(key));
+  const orphans = [...found].filter((key) => !due.has(key) && !allowed.has(key));
+  if (missing.length + orphans.length > 0) throw new Error(`blobs: missing ${missing.join(', ')}; of nobody ${orphans.join(', ')}`);
+}
+
+function keysOf(directory, kind) {
+  const root = join(directory, 'blobs', kind);
+  return readdirSync(root).flatMap((id) => readdirSync(join(root, id)).map((version) => `${kind}/${id}/${version}`));
 }
