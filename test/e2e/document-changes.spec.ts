@@ -1,7 +1,6 @@
+import { Documents, DocumentSweep } from '@features/documents';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { DocumentSweep } from '../../libs/features/documents/document-sweep.service';
-import { DocumentsRepository } from '../../libs/features/documents/documents.repository';
 import { startApi, type ApiAnswer, type Registered, type TestApi } from '../support/api';
 import { describeDatabases } from '../support/databases';
 import { DocumentsOf, type DocumentBody } from '../support/documents';
@@ -145,10 +144,10 @@ describeModels('Documents over HTTP, later', () => {
     });
 
     it('lists the passages of one content, also when it is replaced while they are read', async () => {
-      const documents = api.app.get(DocumentsRepository, { strict: false });
-      const find = documents.find.bind(documents);
-      const spy = jest.spyOn(documents, 'find').mockImplementationOnce(async (workspaceId, id) => {
-        const before = await find(workspaceId, id);
+      const documents = api.app.get(Documents, { strict: false });
+      const get = documents.get.bind(documents);
+      const spy = jest.spyOn(documents, 'get').mockImplementationOnce(async (workspaceId, id) => {
+        const before = await get(workspaceId, id);
         await mine.ready(await send('PUT', { text: 'The ferry leaves with the tide.' }));
         await api.app.get(DocumentSweep, { strict: false }).document(id);
         return before;

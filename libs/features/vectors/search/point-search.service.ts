@@ -47,6 +47,8 @@ const FEWEST_FUSED = 40;
 const MOST_CANDIDATES = 5_000;
 /** Relative error of a store's float32 arithmetic, generously. */
 const STORE_ERROR = 1e-4;
+/** Searches by words that are done again when what they found was replaced before it could be read. */
+const REPEATS = 3;
 
 /** Where and how deep the nearest points are looked for. */
 interface SearchArea {
@@ -119,9 +121,11 @@ export class PointSearch {
       .filter(({ score }) => minScore === undefined || score >= minScore);
   }
 
-  private async byText(collection: Collection, question: PointQuestion): Promise<FoundPoint[]> {
+  private async byText(collection: Collection, question: PointQuestion, repeats = REPEATS): Promise<FoundPoint[]> {
     const hits = await this.hits(collection, question, question.limit, []);
     const found = await this.ledger.select([collection.id], { ids: hits.map((hit) => hit.id) });
+    // A document whose new content became visible between the two statements would seem to have none.
+    if (found.length < hits.length && repeats > 0) return this.byText(collection, question, repeats - 1);
     return best(
       found.map((point) => {
         const score = rounded(scoreOf(hits, point) ?? 0);
