@@ -1,5 +1,5 @@
 // What must hold in the database whatever was killed when. Opens it with the built product's own code, after the server has stopped.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { repository } from '../support/server.mjs';
@@ -69,5 +69,7 @@ async function verifyBlobs(source, directory) {
 
 function keysOf(directory, kind) {
   const root = join(directory, 'blobs', kind);
+  // Made with the first blob.
+  if (!existsSync(root)) return [];
   return readdirSync(root).flatMap((id) => readdirSync(join(root, id)).map((version) => `${kind}/${id}/${version}`));
 }
