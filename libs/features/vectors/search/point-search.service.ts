@@ -47,8 +47,14 @@ const FEWEST_FUSED = 40;
 const MOST_CANDIDATES = 5_000;
 /** Relative error of a store's float32 arithmetic, generously. */
 const STORE_ERROR = 1e-4;
-/** Searches by words that are done again when what they found was replaced before it could be read. */
-const REPEATS = 3;
+/** How often a search by words is done when what it found was replaced before it could be read. */
+const MOST_READINGS = 4;
+
+/** What a search by words found; not whole when a document's new content became visible between its statements and took hits away. */
+interface Reading {
+  found: FoundPoint[];
+  whole: boolean;
+}
 
 /** Where and how deep the nearest points are looked for. */
 interface SearchArea {
@@ -75,13 +81,12 @@ export class PointSearch {
   async search(collection: Collection, question: PointQuestion, account: UsageAccount, signal: AbortSignal): Promise<PointAnswer> {
     const { space } = collection;
     const mode = modeOf(question, space);
-    if (mode === 'text') return { mode, found: await this.byText(collection, question) };
+    if (mode === 'text') return { mode, found: await steady(() => this.byText(collection, question)) };
     if (space === null) return { mode, found: [] };
     const vector = await this.vectorOf(space, question, account, signal);
     const depth = mode === 'vector' ? question.limit : Math.max(FEWEST_FUSED, question.limit * FUSED_PER_RESULT);
     const area = { collection, space, vector, question, depth };
-    const near = await this.nearest(area);
-    return { mode, found: mode === 'vector' ? near : await this.fused(area, near) };
+    return { mode, found: mode === 'vector' ? await this.nearest(area) : await steady(() => this.hybrid(area)) };
   }
 
   private async vectorOf(space: EmbeddingSpace, { vector, text }: PointQuestion, account: UsageAccount, signal: AbortSignal) {
@@ -92,53 +97,44 @@ export class PointSearch {
     return vectors[0];
   }
 
-  /** The `depth` best by vector score; more candidates are asked for while the last of them may still tie with the last result. */
+  /**
+   * The `depth` best by vector score. More candidates are asked for while points that nobody may see (overviews, other versions of documents) crowd
+   * out others, and while the last candidate may still tie with the last result.
+   */
   private async nearest(area: SearchArea): Promise<FoundPoint[]> {
     const { collection, space, vector, question, depth } = area;
-    const scope = { filter: question.filter, exact: question.exact };
+    const { filter, exact, minScore } = question;
     for (let limit = depth + OVER_FETCH; ; limit *= 4) {
-      const hits = await this.store.search(space, [collection.id], vector, limit, scope);
+      const hits = await this.store.search(space, [collection.id], vector, limit, { filter, exact });
+      const physicalIds = hits.map((hit) => hit.physicalId);
+      const points = await this.ledger.select([collection.id], { physicalIds, filter });
+      const found = best(points.map((point) => rescored(area, point)));
+      const edge = found[depth - 1]?.score;
       const last = hits.at(-1)?.score ?? 0;
-      const edge = hits[depth - 1]?.score ?? 0;
-      const settled = hits.length < limit || edge - last > STORE_ERROR * Math.max(1, Math.abs(edge)) || limit >= MOST_CANDIDATES;
-      if (settled)
-        return this.rescored(
-          area,
-          hits.map((hit) => hit.physicalId),
-        );
+      const settled = edge !== undefined && edge - last > STORE_ERROR * Math.max(1, Math.abs(edge));
+      if (settled || hits.length < limit || limit >= MOST_CANDIDATES)
+        return found.slice(0, depth).filter(({ score }) => minScore === undefined || score >= minScore);
     }
   }
 
-  private async rescored({ collection, space, vector, question, depth }: SearchArea, physicalIds: string[]): Promise<FoundPoint[]> {
-    const { filter, minScore } = question;
-    const points = await this.ledger.select([collection.id], { physicalIds, filter });
-    const scored = points.map((point) => {
-      const score = similarity(space.metric, vector, point.vector);
-      return { point, score, scores: { vector: score, text: null } };
-    });
-    return best(scored)
-      .slice(0, depth)
-      .filter(({ score }) => minScore === undefined || score >= minScore);
-  }
-
-  private async byText(collection: Collection, question: PointQuestion, repeats = REPEATS): Promise<FoundPoint[]> {
+  private async byText(collection: Collection, question: PointQuestion): Promise<Reading> {
     const hits = await this.hits(collection, question, question.limit, []);
-    const found = await this.ledger.select([collection.id], { ids: hits.map((hit) => hit.id) });
-    // A document whose new content became visible between the two statements would seem to have none.
-    if (found.length < hits.length && repeats > 0) return this.byText(collection, question, repeats - 1);
-    return best(
-      found.map((point) => {
-        const score = rounded(scoreOf(hits, point) ?? 0);
-        return { point, score, scores: { vector: null, text: score } };
-      }),
-    );
+    const points = await this.ledger.select([collection.id], { ids: hits.map((hit) => hit.id) });
+    const found = points.map((point) => {
+      const score = rounded(scoreOf(hits, point) ?? 0);
+      return { point, score, scores: { vector: null, text: score } };
+    });
+    return { found: best(found), whole: points.length === hits.length };
   }
 
-  private async fused({ collection, space, vector, question, depth }: SearchArea, near: FoundPoint[]): Promise<FoundPoint[]> {
+  private async hybrid(area: SearchArea): Promise<Reading> {
+    const { collection, space, vector, question, depth } = area;
+    const near = await this.nearest(area);
     const nearIds = near.map(({ point }) => point.id);
     const hits = await this.hits(collection, question, depth, nearIds);
     const missing = hits.filter((hit) => !nearIds.includes(hit.id)).map((hit) => hit.id);
-    const points = [...near.map(({ point }) => point), ...(await this.ledger.select([collection.id], { ids: missing }))];
+    const others = await this.ledger.select([collection.id], { ids: missing });
+    const points = [...near.map(({ point }) => point), ...others];
     const ranks = fuse([nearIds, hits.filter((hit) => hit.rank <= depth).map((hit) => hit.id)]);
     const { minScore } = question;
     const scored = points.map((point) => {
@@ -150,7 +146,8 @@ export class PointSearch {
         scores: { vector: byVector, text: byWords === null ? null : rounded(byWords) },
       };
     });
-    return best(scored.filter(({ scores }) => minScore === undefined || scores.vector >= minScore)).slice(0, question.limit);
+    const found = best(scored.filter(({ scores }) => minScore === undefined || scores.vector >= minScore)).slice(0, question.limit);
+    return { found, whole: others.length === missing.length };
   }
 
   private async hits({ id }: Collection, { text, filter }: PointQuestion, limit: number, also: string[]): Promise<TextHit[]> {
@@ -168,6 +165,19 @@ function modeOf({ mode, vector, text, minScore }: PointQuestion, space: Embeddin
     throw fault('vector', `is needed in mode ${chosen}: the collection has no model that could make one of the text.`);
   if (chosen === 'text' && minScore !== undefined) throw fault('min_score', 'is the least vector score; mode text has none.');
   return chosen;
+}
+
+/** The first whole reading, or the last of all. */
+async function steady(read: () => Promise<Reading>): Promise<FoundPoint[]> {
+  let reading = await read();
+  for (let readings = 1; !reading.whole && readings < MOST_READINGS; readings += 1) reading = await read();
+  return reading.found;
+}
+
+/** By its vector as the ledger has it. */
+function rescored({ space, vector }: SearchArea, point: Point): FoundPoint {
+  const score = similarity(space.metric, vector, point.vector);
+  return { point, score, scores: { vector: score, text: null } };
 }
 
 function best(found: FoundPoint[]): FoundPoint[] {

@@ -19,3 +19,30 @@ describe('A search by words', () => {
     expect([found.map(({ point }) => point.id), ranked.mock.calls.length]).toEqual([['new'], 2]);
   });
 });
+
+describe('A search by vector', () => {
+  it('asks for more candidates while points that nobody may see crowd out others', async () => {
+    const space = {
+      id: 's',
+      store: 'pgvector',
+      model: null,
+      dimensions: 2,
+      metric: 'cosine',
+      version: 1,
+      physicalName: 'space_s',
+    } as const;
+    // A hundred candidates, the first eighty of which the ledger does not show.
+    const all = Array.from({ length: 100 }, (_, index) => ({ physicalId: String(index), score: 1 - index / 1_000 }));
+    const store = {
+      search: async (...[, , , limit]: [unknown, unknown, unknown, number]) => all.slice(0, limit),
+    } as unknown as VectorStore;
+    const select = async (_collections: string[], { physicalIds }: { physicalIds: string[] }) =>
+      physicalIds.filter((id) => Number(id) >= 80).map((id) => ({ id, vector: Float32Array.of(1, Number(id) / 1_000) }));
+    const search = new PointSearch({ select } as unknown as PointLedger, {} as PointTexts, store, {} as Models);
+    const collection = { id: 'c', name: 'c', space, language: null } as unknown as Collection;
+    const question = { vector: [1, 0], limit: 5 } as unknown as Parameters<PointSearch['search']>[1];
+    const account = { workspaceId: 'w', userId: 'u', apiKeyId: null, jobId: null };
+    const { found } = await search.search(collection, question, account, new AbortController().signal);
+    expect(found.map(({ point }) => point.id)).toEqual(['80', '81', '82', '83', '84']);
+  });
+});
