@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { startApi, type TestApi } from '../support/api';
+import { expectLimit } from '../support/rate-limits';
 
 describe('the HTTP edge', () => {
   let api: TestApi;
@@ -124,9 +125,8 @@ describe('the HTTP edge', () => {
     const answers = [];
     for (let count = 0; count < 101; count += 1) answers.push(await api.get('/api/v1/jobs', key));
     // At most one minute turns while this runs: the limit is reached in one of the two.
-    const refused = answers.filter(({ status }) => status === 429);
+    const refused = expectLimit(answers, 50);
     expect(refused.length).toBeGreaterThan(0);
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
     for (const { headers, json } of refused) {
       expect(json).toMatchObject({ code: 'rate_limited' });
       expect([headers.get('x-ratelimit-limit'), headers.get('x-ratelimit-remaining')]).toEqual(['50', '0']);

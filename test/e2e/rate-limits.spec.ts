@@ -1,5 +1,6 @@
 import { startApi, type TestApi } from '../support/api';
 import { CHAT, describeModels } from '../support/models';
+import { expectLimit } from '../support/rate-limits';
 
 const LIMIT = 5;
 const NAMES = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'] as const;
@@ -31,9 +32,10 @@ describe('The headers of the rate limit', () => {
     // At most one minute turns while this runs: the limit is reached in one of the two.
     const answers = [];
     for (let count = 0; count < 2 * LIMIT + 1; count += 1) answers.push(await api.get(path, key));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    const refused = expectLimit(answers, LIMIT);
+    expect(refused.length).toBeGreaterThan(0);
     expect(headersOf(answers[0]?.headers ?? new Headers()).slice(0, 2)).toEqual([LIMIT, LIMIT - 1]);
-    for (const { headers, json } of answers.filter(({ status }) => status === 429)) {
+    for (const { headers, json } of refused) {
       expectBody(json);
       const [limit, remaining, reset] = headersOf(headers);
       expect([limit, remaining]).toEqual([LIMIT, 0]);
