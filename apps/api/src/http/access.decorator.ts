@@ -20,6 +20,10 @@ export interface RouteOptions {
   anyHost?: boolean;
   /** Makes models work, now or in a job: refused with 429 `budget_exhausted` to a key that has no tokens left today. */
   spends?: boolean;
+  /** Needs the instance admin, whatever the role in the workspace. */
+  instance?: boolean;
+  /** The least role in the workspace of the path parameter `id`, which need not be the token's own; the feature checks it, 404 for strangers. */
+  member?: Role;
   /** Answers without a token too while the server listens on loopback alone. */
   publicOnLoopback?: boolean;
 }

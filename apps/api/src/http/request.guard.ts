@@ -38,7 +38,7 @@ export class RequestGuard {
     if (request.is404) return;
     this.checkSize(request, marks);
     if (marks.access === undefined) throw new AppError('forbidden', 'This address is open to nobody.');
-    if (!marks.access.public && !this.isOpen(request, marks)) await this.admit(request, reply, marks.access, marks.spends === true);
+    if (!marks.access.public && !this.isOpen(request, marks)) await this.admit(request, reply, marks.access, marks);
     checkMediaType(request, marks);
   }
 
@@ -64,7 +64,7 @@ export class RequestGuard {
     request: FastifyRequest,
     reply: FastifyReply,
     access: Extract<RouteAccess, { public: false }>,
-    spends: boolean,
+    marks: RouteMarks,
   ): Promise<void> {
     const principal = await this.authenticator.authenticate(bearerOf(request));
     (request as AuthenticatedRequest).principal = principal;
@@ -72,7 +72,8 @@ export class RequestGuard {
     const allowed = access.scopes === 'any' || access.scopes.some((scope) => principal.scopes.has(scope));
     if (!allowed) throw new AppError('forbidden', `This needs the scope ${(access.scopes as readonly string[]).join(' or ')}.`);
     if (!roleAtLeast(principal.role, access.role)) throw new AppError('forbidden', `This needs the role ${access.role} in the workspace.`);
-    if (spends && principal.tokensPerDay !== undefined) await this.budgets.demand(principal.keyId ?? null);
+    if (marks.instance === true && !principal.instanceAdmin) throw new AppError('forbidden', 'This is for the instance admin.');
+    if (marks.spends === true && principal.tokensPerDay !== undefined) await this.budgets.demand(principal.keyId ?? null);
   }
 
   private async count(principal: Principal, reply: FastifyReply): Promise<void> {

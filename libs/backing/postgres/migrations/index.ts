@@ -5,6 +5,7 @@ import { Ollama1764500000004 } from './1764500000004-ollama';
 import { Vectors1764500000005 } from './1764500000005-vectors';
 import { Usage1764500000006 } from './1764500000006-usage';
 import { Agents1764500000007 } from './1764500000007-agents';
+import { Members1764600000001 } from './1764600000001-members';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   Vectors1764500000005,
   Usage1764500000006,
   Agents1764500000007,
+  Members1764600000001,
 ];

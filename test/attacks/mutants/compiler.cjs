@@ -1,0 +1,19 @@
+// The compiler of the tests, with one guard switched off: ATTACK_CONTROL names it, ./index.cjs says how.
+const { createHash } = require('node:crypto');
+const { createTransformer } = require('@swc/jest').default ?? require('@swc/jest');
+const { mutantNamed, switchedOff } = require('./index.cjs');
+
+module.exports = {
+  createTransformer(options) {
+    const swc = createTransformer(options);
+    const mutant = mutantNamed(process.env.ATTACK_CONTROL);
+    return {
+      ...swc,
+      getCacheKey: (source, path, context) =>
+        createHash('sha256')
+          .update(JSON.stringify([swc.getCacheKey(source, path, context), mutant]))
+          .digest('hex'),
+      process: (source, path, context) => swc.process(switchedOff(mutant, source, path), path, context),
+    };
+  },
+};
