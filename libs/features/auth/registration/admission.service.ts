@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
-import { AccountsRepository } from './accounts.repository';
-import { Attempts } from './attempts.service';
+import { AccountsRepository } from '../people/accounts.repository';
+import { Attempts } from '../people/attempts.service';
 import { SetupToken } from './setup-token.service';
 
 /** Registrations in an hour from one address. */

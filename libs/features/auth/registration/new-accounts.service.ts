@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { v7 } from 'uuid';
 import { PostgresClient, isUniqueViolation, type Queryable } from '@backing/postgres';
 import { Collections } from '@features/vectors';
-import type { Account, SignedIn } from './account';
-import { AccountsRepository } from './accounts.repository';
-import { Logins } from './logins.service';
+import type { Account, SignedIn } from '../people/account';
+import { AccountsRepository } from '../people/accounts.repository';
+import { Logins } from '../logins/logins.service';
 import { SetupToken } from './setup-token.service';
 
 export interface NewPerson {

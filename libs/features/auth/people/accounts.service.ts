@@ -6,7 +6,7 @@ import type { Account, SignedIn } from './account';
 import { AccountsRepository } from './accounts.repository';
 import { Attempts } from './attempts.service';
 import { normaliseEmail } from './email-address';
-import { Logins } from './logins.service';
+import { Logins } from '../logins/logins.service';
 import { Passwords } from './passwords.service';
 
 /** Failed sign-ins in a minute, for one e-mail and from one address. */

@@ -4,8 +4,8 @@ import { AppError } from '@kernel/errors';
 import type { Principal, Scope } from '@kernel/identity';
 import type { Page, PageQuery } from '@kernel/paging';
 import { ApiKeysRepository, type ApiKey } from './api-keys.repository';
-import { PrincipalCache } from './principal-cache.service';
-import { newSecret, secretHash } from './secret-token';
+import { PrincipalCache } from '../principals/principal-cache.service';
+import { newSecret, secretHash } from '../logins/secret-token';
 
 export const API_KEY_PREFIX = 'sk-';
 

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
-import type { SignedIn } from './account';
+import type { SignedIn } from '../people/account';
 import { Admission, type RegistrationOrigin } from './admission.service';
-import { normaliseEmail } from './email-address';
+import { normaliseEmail } from '../people/email-address';
 import { NewAccounts } from './new-accounts.service';
-import { Passwords } from './passwords.service';
+import { Passwords } from '../people/passwords.service';
 
 export interface RegistrationRequest {
   email: string;

@@ -3,10 +3,10 @@ import { v7 } from 'uuid';
 import { PostgresClient, type Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
 import { AccessTokens } from './access-tokens.service';
-import type { Account, SignedIn } from './account';
-import { AccountsRepository } from './accounts.repository';
+import type { Account, SignedIn } from '../people/account';
+import { AccountsRepository } from '../people/accounts.repository';
 import { LoginsRepository, type RevocationReason } from './logins.repository';
-import { PrincipalCache } from './principal-cache.service';
+import { PrincipalCache } from '../principals/principal-cache.service';
 import { newSecret, secretHash } from './secret-token';
 
 const REFRESH_SECONDS = 30 * 24 * 3600;

@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 import type { Queryable } from '@backing/postgres';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
-import { Attempts } from './attempts.service';
-import { newSecret, secretHash } from './secret-token';
+import { Attempts } from '../people/attempts.service';
+import { newSecret, secretHash } from '../logins/secret-token';
 import { SetupTokenRepository } from './setup-token.repository';
 
 const WRONG_PER_MINUTE = 10;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '@kernel/config';
-import { AccountsRepository } from './accounts.repository';
-import { normaliseEmail } from './email-address';
+import { AccountsRepository } from '../people/accounts.repository';
+import { normaliseEmail } from '../people/email-address';
 import { NewAccounts } from './new-accounts.service';
-import { Passwords } from './passwords.service';
+import { Passwords } from '../people/passwords.service';
 import { SetupToken } from './setup-token.service';
 
 /** What an empty database needs at the start of a server. */

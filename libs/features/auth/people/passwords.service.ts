@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { hash, verify } from '@node-rs/argon2';
 import { AppError } from '@kernel/errors';
-import { newSecret } from './secret-token';
+import { newSecret } from '../logins/secret-token';
 
 /** argon2id with 19 MiB, two passes, one lane: the least that OWASP's Password Storage Cheat Sheet names. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
