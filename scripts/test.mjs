@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ensureModels } from './models.mjs';
 import { startOllama, startPostgres } from './services.mjs';
 import { toolEntry } from './toolchain.mjs';
+import { scanForSecrets } from './test/secrets-scan.mjs';
 import { environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
 
 const required = process.env.REQUIRE_SERVICES === '1';
@@ -20,7 +21,9 @@ await exitWith(async () => {
   const result = join(folder, 'result.json');
   const started = [];
   try {
-    const code = (await prepare(started)) || (await runJest(result, started));
+    const traces = join(folder, 'traces');
+    const tested = (await prepare(started)) || (await runJest(result, { TEST_TRACES: traces, ...urlsOf(started) }));
+    const code = (await reportSecrets(traces)) || tested;
     process.stdout.write(`${summary(result, code)}\n`);
     return code;
   } finally {
@@ -49,11 +52,22 @@ async function startOne({ variable, name, start }, started) {
   }
 }
 
-function runJest(result, started) {
-  const urls = Object.fromEntries(started.map(({ variable, service }) => [variable, service.url]));
-  const env = environmentFor(process.execPath, urls);
+function urlsOf(started) {
+  return Object.fromEntries(started.map(({ variable, service }) => [variable, service.url]));
+}
+
+function runJest(result, variables) {
+  const env = environmentFor(process.execPath, variables);
   const args = ['--json', `--outputFile=${result}`, ...process.argv.slice(2)];
   return runForeground(process.execPath, ['--experimental-vm-modules', '--no-warnings', toolEntry('jest'), ...args], { env });
+}
+
+/** Nothing that a server of the suites wrote for others to read may hold a secret. */
+async function reportSecrets(traces) {
+  const { files, lines, secrets, found } = await scanForSecrets(traces);
+  say(`secrets: ${found.length} found in ${lines} lines of ${files} servers (${secrets} known secrets and kinds of secrets)`);
+  for (const { file, line, what } of found.slice(0, 20)) say(`  ${file}:${line}: ${what}`);
+  return found.length === 0 ? 0 : 1;
 }
 
 /** A suite that did not even load counts as one failed; so does a run that ended badly without saying where. */

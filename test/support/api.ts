@@ -5,6 +5,7 @@ import { parseConfig, releaseVersion } from '@kernel/config';
 import { AppLog } from '@kernel/log';
 import { createApp } from '../../apps/api/src/configure';
 import { type DatabaseKind, newDatabase } from './databases';
+import { Traces } from './traces';
 
 export interface ApiOptions {
   database: DatabaseKind;
@@ -35,6 +36,8 @@ export interface Registered {
   workspaceId: string;
 }
 
+/** Members of a request's body that are secrets. */
+const SECRET_MEMBERS = ['password', 'current_password', 'new_password', 'setup_token'];
 const PASSWORD = 'correct horse battery staple';
 
 /** The real application on a loopback port of its own, over a database of its own. */
@@ -43,6 +46,7 @@ export class TestApi {
     private current: { app: NestFastifyApplication; directory: DataDirectory; url: string },
     private readonly env: Record<string, string>,
     private readonly drop: () => Promise<void>,
+    private readonly traces: Traces | undefined,
   ) {}
 
   static async start(options: ApiOptions): Promise<TestApi> {
@@ -56,8 +60,9 @@ export class TestApi {
       ...(place.url === undefined ? {} : { DATABASE_URL: place.url }),
       ...options.env,
     };
+    const traces = Traces.open();
     try {
-      return new TestApi(await run(env), env, place.drop);
+      return new TestApi(await run(env, traces), env, place.drop, traces);
     } catch (error) {
       await place.drop();
       throw error;
@@ -79,12 +84,14 @@ export class TestApi {
   async request(path: string, { method = 'GET', token, body, headers = {} }: ApiRequest = {}): Promise<ApiAnswer> {
     const response = await this.fetch(path, { method, token, body, headers });
     const text = await response.text();
+    this.traces?.answer(path, response.status, text);
     return { status: response.status, headers: response.headers, text, json: parsed(text) };
   }
 
   /** The unread response, for streams and files. */
   fetch(path: string, { method = 'GET', token, body, headers = {} }: ApiRequest = {}, signal?: AbortSignal): Promise<Response> {
     const json = body !== undefined && !(body instanceof FormData);
+    this.traces?.secret(...secretsIn(body));
     return fetch(this.url + path, {
       method,
       signal,
@@ -133,15 +140,17 @@ export class TestApi {
   async restart(env: Record<string, string> = {}): Promise<void> {
     await this.stop();
     Object.assign(this.env, env);
-    this.current = await run(this.env);
+    this.current = await run(this.env, this.traces);
   }
 
   async close(): Promise<void> {
     await this.stop();
+    await this.traces?.close();
     await this.drop();
   }
 
   private async stop(): Promise<void> {
+    await this.traces?.collect(this.current.app);
     await this.current.app.close();
     this.current.directory.close();
   }
@@ -151,12 +160,18 @@ export function startApi(options: ApiOptions): Promise<TestApi> {
   return TestApi.start(options);
 }
 
-async function run(env: Record<string, string>): Promise<{ app: NestFastifyApplication; directory: DataDirectory; url: string }> {
+async function run(
+  env: Record<string, string>,
+  traces: Traces | undefined,
+): Promise<{ app: NestFastifyApplication; directory: DataDirectory; url: string }> {
   const config = parseConfig(env);
+  const { jwtSecret, jwtSecretPrevious, setupToken, adminPassword } = config.auth;
+  traces?.secret(jwtSecret, jwtSecretPrevious, setupToken, adminPassword);
   const directory = DataDirectory.open(config.directory, releaseVersion());
   try {
-    const app = await createApp(config, directory, new AppLog(config.logLevel));
+    const app = await createApp(config, directory, traces === undefined ? new AppLog(config.logLevel) : new AppLog('trace', traces.log));
     await app.listen(0, config.http.host);
+    traces?.secretsOf(config.directory);
     return { app, directory, url: (await app.getUrl()).replace('[::1]', '127.0.0.1') };
   } catch (error) {
     directory.close();
@@ -170,4 +185,9 @@ function parsed(text: string): ApiAnswer['json'] {
   } catch {
     return undefined as unknown as ApiAnswer['json'];
   }
+}
+
+function secretsIn(body: unknown): string[] {
+  if (typeof body !== 'object' || body === null) return [];
+  return SECRET_MEMBERS.map((name) => (body as Record<string, unknown>)[name]).filter((value) => typeof value === 'string');
 }

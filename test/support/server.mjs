@@ -1,6 +1,6 @@
 // Starts the built product as a process of its own, as `npm start` does, on a data directory and port of its own.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -51,6 +51,7 @@ export class ServerProcess {
     this.child = child;
     this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (this.log += bytes));
+    void this.ended.then(() => keepTraces(child.pid, this.log));
     for (;;) {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`The server ended with ${child.exitCode ?? child.signalCode}:\n${this.log.slice(-4000)}`);
@@ -86,4 +87,13 @@ export class ServerProcess {
   remove() {
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** The log lines of an ended server, for the search for secrets; what is meant for the person at the console (the setup token) is not among them. */
+function keepTraces(pid, log) {
+  const folder = process.env.TEST_TRACES;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  const lines = log.split('\n').filter((line) => line.startsWith('{'));
+  appendFileSync(join(folder, `process-${pid}.log`), `${lines.join('\n')}\n`);
 }
