@@ -7,6 +7,7 @@ import { AppError } from '@kernel/errors';
 import { EgressClient, type FetchLimits } from './egress.client';
 import { HostResolver } from './host-resolver.service';
 import { verified } from './pinned-connector';
+import { SocketConnector } from './socket-connector.service';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -49,7 +50,7 @@ describe('EgressClient', () => {
   });
 
   const client = (allow = '127.0.0.1/32', resolver: HostResolver = new HostResolver()): EgressClient =>
-    new EgressClient(parseConfig({ EGRESS_ALLOW: allow }), resolver);
+    new EgressClient(parseConfig({ EGRESS_ALLOW: allow }), resolver, new SocketConnector());
   const read = async (url: string, change: Partial<FetchLimits> = {}, from = client()): Promise<string> => {
     const { content } = await from.fetch(url, { ...limits, ...change });
     return (await buffer(content)).toString();

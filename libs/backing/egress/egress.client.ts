@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
-import type { buildConnector, Client, Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import { dispositionName } from './content-disposition';
 import { decodedBody } from './decoded-body';
 import { networkFault, statusFault } from './egress-faults';
@@ -10,6 +10,7 @@ import { EgressRules, hostOf } from './egress.rules';
 import { HostResolver } from './host-resolver.service';
 import { parsedAddress } from './public-address';
 import { pinnedLookup, verified } from './pinned-connector';
+import { SocketConnector } from './socket-connector.service';
 
 const MOST_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -56,6 +57,7 @@ export class EgressClient {
   constructor(
     config: AppConfig,
     private readonly resolver: HostResolver,
+    private readonly connector: SocketConnector,
   ) {
     this.rules = new EgressRules(config.egress.allow);
   }
@@ -99,12 +101,12 @@ export class EgressClient {
 
   /** A client of its own for each hop, tied to the addresses that were judged for it. */
   private async connected({ url, limits, signal }: Hop): Promise<Client> {
-    const { Client, buildConnector } = await import('undici');
+    const { Client } = await import('undici');
     const host = hostOf(url.hostname);
     const addresses = parsedAddress(host) === undefined ? await beforeAbort(this.resolver.resolve(host), signal) : [host];
     this.rules.check(url, addresses);
     const timeout = limits.seconds * 1000;
-    const connect: buildConnector.connector = buildConnector({ allowH2: false, timeout, lookup: pinnedLookup(addresses) });
+    const connect = await this.connector.connector(pinnedLookup(addresses), timeout);
     return new Client(url.origin, {
       connect: verified(connect, (address) => this.rules.check(url, [address])),
       allowH2: false,
