@@ -13,7 +13,8 @@ export class Members1764600000001 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE audit_entries, password_resets, invitations;
       DROP FUNCTION audit_entries_keep();
-      ALTER TABLE api_keys DROP COLUMN made_by; ALTER TABLE users DROP COLUMN kind;`);
+      ALTER TABLE api_keys DROP COLUMN made_by; ALTER TABLE users DROP COLUMN kind, DROP COLUMN version;
+      ALTER TABLE memberships DROP COLUMN version; ALTER TABLE workspaces DROP COLUMN version, DROP COLUMN deleted_at;`);
   }
 }
 
@@ -25,6 +26,11 @@ ALTER TABLE users ADD CONSTRAINT users_status_check CHECK (status IN ('active', 
 ALTER TABLE logins DROP CONSTRAINT IF EXISTS logins_revoked_for_check;
 ALTER TABLE logins ADD CONSTRAINT logins_revoked_for_check
   CHECK (revoked_for IN ('logout', 'reuse', 'password', 'suspended', 'removed', 'deleted'));
+ALTER TABLE users ADD COLUMN IF NOT EXISTS version int NOT NULL DEFAULT 1;
+ALTER TABLE memberships ADD COLUMN IF NOT EXISTS version int NOT NULL DEFAULT 1;
+ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS version int NOT NULL DEFAULT 1;
+-- Set: nobody is a member any more, and what is left is being removed.
+ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS deleted_at timestamptz;
 -- Whose rights bound the key. Null: its owner's (a key of a person's own).
 ALTER TABLE api_keys ADD COLUMN IF NOT EXISTS made_by uuid REFERENCES users (id) ON DELETE CASCADE;`;
 
