@@ -7,6 +7,7 @@ import { AuthModule } from '@features/auth';
 import { UsageModule } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import { AgentsApiModule } from './agents/agents-api.module';
+import { AuditApiModule } from './audit/audit-api.module';
 import { AuthApiModule } from './auth/auth-api.module';
 import { ChatApiModule } from './chat/chat-api.module';
 import { JobsApiModule } from './jobs/jobs-api.module';
@@ -33,6 +34,7 @@ import { UsageApiModule } from './usage/usage-api.module';
     DocsApiModule,
     MetricsApiModule,
     AuthApiModule,
+    AuditApiModule,
     ModelsApiModule,
     UsageApiModule,
     JobsApiModule,

@@ -1,4 +1,5 @@
 import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Audit } from '@features/audit';
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
 import { HttpMetrics } from '../metrics/http-metrics.service';
@@ -23,6 +24,7 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   const instance = app.getHttpAdapter().getInstance();
   const guard = app.get(RequestGuard);
   const metrics = app.get(HttpMetrics, { strict: false });
+  const audit = app.get(Audit, { strict: false });
   // The adapter's own hook runs first of all, before a preflight is answered.
   (app.getHttpAdapter() as unknown as FastifyAdapter).setOnRequestHook((request, reply, done) => {
     setCommonHeaders(request, reply);
@@ -39,7 +41,9 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   }
   instance.addHook('onRequest', (request, reply) => guard.check(request, reply));
   // Reading the body leaves the request's own asynchronous context.
-  instance.addHook('preValidation', (request, _reply, done) => log.within(request.id, done));
+  instance.addHook('preValidation', (request, _reply, done) =>
+    log.within(request.id, () => audit.within({ address: request.ip, requestId: request.id }, done)),
+  );
   instance.addHook('preValidation', (request, _reply, done) => {
     checkText(request.query, 'query');
     checkText(request.params, 'path');
