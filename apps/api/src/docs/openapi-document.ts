@@ -9,9 +9,10 @@ import { problemSchema } from '../http/problem.schema';
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
-const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'internal', 'unavailable', 'timeout'];
+/** `unprocessable`: also a query or a path with U+0000. */
+const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'unprocessable', 'internal', 'unavailable', 'timeout'];
 const OF_PRIVATE_ROUTES: ErrorCode[] = ['unauthenticated', 'forbidden', 'rate_limited'];
-const OF_BODIES: ErrorCode[] = ['too_large', 'unsupported_media_type', 'unprocessable'];
+const OF_BODIES: ErrorCode[] = ['too_large', 'unsupported_media_type'];
 
 /** The OpenAPI document of an application: every route, shape, error and the security scheme, as JSON with sorted keys (stable to compare). */
 export function openApiDocument(app: INestApplication): string {
@@ -34,8 +35,11 @@ export function openApiDocument(app: INestApplication): string {
   return JSON.stringify(sorted(document), null, 2);
 }
 
+/** A schema with a name comes as a reference to its own definitions, which an OpenAPI document does not have. */
 function componentOf(schema: z.ZodType) {
-  const { $schema: _dialect, id: _id, ...component } = z.toJSONSchema(schema, { target: 'openapi-3.0' }) as Record<string, unknown>;
+  const { definitions = {}, ...whole } = z.toJSONSchema(schema, { target: 'openapi-3.0' }) as Record<string, Record<string, object>>;
+  const [named] = Object.values(definitions);
+  const { $schema: _dialect, id: _id, ...component } = { ...(named ?? whole) } as Record<string, unknown>;
   return component;
 }
 
