@@ -9,6 +9,7 @@ import { Metrics, type Counter } from '@kernel/metrics';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteAccess, RouteMarks } from './access.decorator';
 import { JSON_BYTES } from './body-parsers';
+import { checkForm } from './request-form';
 import type { AuthenticatedRequest } from './caller.decorator';
 
 /** Bytes of a multipart body beside the file itself: part headers and the other fields. */
@@ -34,6 +35,7 @@ export class RequestGuard {
 
   async check(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const marks = request.routeOptions.config as RouteMarks;
+    checkForm(request.raw);
     if (marks.anyHost !== true) this.checkHost(request);
     if (request.is404) return;
     this.checkSize(request, marks);
@@ -72,7 +74,7 @@ export class RequestGuard {
     const allowed = access.scopes === 'any' || access.scopes.some((scope) => principal.scopes.has(scope));
     if (!allowed) throw new AppError('forbidden', `This needs the scope ${(access.scopes as readonly string[]).join(' or ')}.`);
     if (!roleAtLeast(principal.role, access.role)) throw new AppError('forbidden', `This needs the role ${access.role} in the workspace.`);
-    if (marks.instance === true && !principal.instanceAdmin) throw new AppError('forbidden', 'This is for the instance admin.');
+    if (marks.instance === true && !mayGovern(principal)) throw new AppError('forbidden', 'This is for the instance admin.');
     if (marks.spends === true && principal.tokensPerDay !== undefined) await this.budgets.demand(principal.keyId ?? null);
   }
 
@@ -86,6 +88,11 @@ export class RequestGuard {
     this.refusals.add();
     throw new AppError('rate_limited', `More than ${answer.limit} requests in one minute.`, { retryAfterSeconds: answer.resetSeconds });
   }
+}
+
+/** A key of an instance admin governs the instance only when it was made for administration. */
+function mayGovern({ instanceAdmin, kind, scopes }: Principal): boolean {
+  return instanceAdmin && (kind === 'user' || scopes.has('admin'));
 }
 
 function bearerOf(request: FastifyRequest): string {
