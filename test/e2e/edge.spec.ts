@@ -40,7 +40,7 @@ describe('the HTTP edge', () => {
         path,
         expect.objectContaining({
           'cache-control': 'no-store',
-          'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+          'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
           'referrer-policy': 'no-referrer',
           'x-content-type-options': 'nosniff',
           'x-frame-options': 'DENY',

@@ -1,12 +1,16 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Audit } from '@features/audit';
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
+import type { FastifyInstance } from 'fastify';
 import { HttpMetrics } from '../metrics/http-metrics.service';
+import { BodyDeadline } from './body-deadline';
 import { registerBodyParsers } from './body-parsers';
 import { checkText } from './json-body';
 import { RequestGuard } from './request.guard';
-import { setCommonHeaders } from './response-headers';
+import { RequestsAtOnce } from './requests-at-once';
+import { responseHeaders, setResponseHeaders } from './response-headers';
 
 const EXPOSED_HEADERS = [
   'Location',
@@ -24,10 +28,11 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   const instance = app.getHttpAdapter().getInstance();
   const guard = app.get(RequestGuard);
   const metrics = app.get(HttpMetrics, { strict: false });
+  const common = responseHeaders(config);
   const audit = app.get(Audit, { strict: false });
   // The adapter's own hook runs first of all, before a preflight is answered.
   (app.getHttpAdapter() as unknown as FastifyAdapter).setOnRequestHook((request, reply, done) => {
-    setCommonHeaders(request, reply);
+    setResponseHeaders(common, request, reply);
     metrics.begin();
     log.within(request.id, () => done());
   });
@@ -40,6 +45,7 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     });
   }
   instance.addHook('onRequest', (request, reply) => guard.check(request, reply));
+  boundRequests(instance, new RequestsAtOnce(config.limits.requestsPerMinute));
   // Reading the body leaves the request's own asynchronous context.
   instance.addHook('preValidation', (request, _reply, done) =>
     log.within(request.id, () => audit.within({ address: request.ip, requestId: request.id }, done)),
@@ -63,4 +69,25 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     done();
   });
   registerBodyParsers(instance);
+}
+
+/** How many are answered at once, and for how long a body is waited for; it is asked for only now, when the guard has let the request in. */
+function boundRequests(instance: FastifyInstance, atOnce: RequestsAtOnce): void {
+  const { server } = instance;
+  const deadline = new BodyDeadline(server);
+  for (const event of ['checkContinue', 'checkExpectation'])
+    server.on(event, (request: IncomingMessage, answer: ServerResponse) => server.emit('request', request, answer));
+  instance.addHook('onRequest', (request, reply, done) => {
+    atOnce.admit(request, reply);
+    done();
+  });
+  instance.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue();
+    deadline.watch(request);
+    done();
+  });
+  instance.addHook('onResponse', (_request, reply, done) => {
+    deadline.release(reply);
+    done();
+  });
 }

@@ -19,6 +19,7 @@ async function check(marks: RouteMarks, role: Role): Promise<string> {
   const request = {
     is404: false,
     headers: { host: 'localhost', authorization: 'Bearer x' },
+    raw: { url: '/', headers: {}, rawHeaders: ['Host', 'localhost'] },
     routeOptions: { config: marks, bodyLimit: 10 },
   };
   const reply = { raw: { setHeader: () => undefined } };
