@@ -87,6 +87,7 @@ export class AgentRuns {
   }
 
   private async accept(principal: Principal, run: NewRun, requestId: string | null, retryOf: string | undefined): Promise<string> {
+    await this.jobs.assertRoom(principal, agentsRun);
     const { workspaceId, ownerId, visibility } = run;
     const job = this.jobs.acceptance(
       agentsRun,

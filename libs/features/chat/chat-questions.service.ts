@@ -28,7 +28,7 @@ const NOT_NULL_VIOLATION = '23502';
 /**
  * Questions of a conversation and requests for other answers. What is accepted is written in one statement with its job, and the conversation
  * goes on from there; one answer at a time. Errors: `not_found` (session, message, collection), `invalid` (model, options), `unprocessable`
- * (parent), `unavailable` (model missing), `conflict` with the open answer's job.
+ * (parent), `unavailable` (model missing), `conflict` with the open answer's job, `rate_limited` (too many open answers).
  */
 @Injectable()
 export class ChatQuestions {
@@ -82,6 +82,7 @@ export class ChatQuestions {
     requestId: string | null,
     read: (session: ChatSession) => Promise<Acceptance>,
   ): Promise<AskedQuestion> {
+    await this.jobs.assertRoom(principal, chatAnswer);
     for (let tries = 0; tries < TRIES; tries += 1) {
       const session = await this.sessions.own(principal, sessionId);
       await this.assertIdle(session.id);

@@ -59,6 +59,14 @@ export class JobsRepository {
     return rows.map((row) => row.id);
   }
 
+  /** How many jobs of a kind a person has in the queue and at work, in all workspaces. */
+  async openOfOwner(ownerId: string, kind: string): Promise<number> {
+    const rows = await this.client.query<{ count: number }>(
+      sql`SELECT count(*)::int AS count FROM jobs WHERE status IN ('queued', 'running') AND owner_id = ${ownerId}::uuid AND kind = ${kind}`,
+    );
+    return rows[0]?.count ?? 0;
+  }
+
   /** Jobs that wait or run by kind: the whole instance, not one workspace. */
   async openCounts(): Promise<{ kind: string; status: JobStatus; count: number }[]> {
     return this.client.query(

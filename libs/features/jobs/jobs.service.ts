@@ -13,6 +13,9 @@ import { JobsRepository, type JobFilter, type QueuePosition } from './jobs.repos
 import { OutboxRelay } from './outbox-relay.service';
 
 const POLL_MS = 250;
+/** Jobs of one kind that make models talk, of one person, queued or at work. */
+const MOST_OPEN = 100;
+const RETRY_SECONDS = 10;
 
 /** Accepts, finds, cancels and repeats jobs. */
 @Injectable()
@@ -28,6 +31,12 @@ export class Jobs {
   /** The CTEs of one accepted job (`job`, `job_accepted`, `job_outbox`): ``sql`WITH question AS (…), ${acceptance.ctes} SELECT …` ``. */
   acceptance<P>(contract: JobContract<P>, payload: P, options: AcceptanceOptions): Acceptance {
     return jobAcceptance(contract, payload, options);
+  }
+
+  /** Refuses with `rate_limited` while a person has 100 jobs of this kind in the queue or at work: nobody fills the queue for everybody. */
+  async assertRoom(principal: Principal, { kind }: { kind: string }): Promise<void> {
+    if ((await this.repository.openOfOwner(principal.userId, kind)) < MOST_OPEN) return;
+    throw new AppError('rate_limited', `${MOST_OPEN} of your jobs of this kind are not done yet.`, { retryAfterSeconds: RETRY_SECONDS });
   }
 
   /** After the accepting statement committed: the job starts now, not at the next poll. */

@@ -7,7 +7,7 @@ import { DocsPages } from './docs.service';
 
 /** Scripts and styles come from this server only; the page's own script is a file too, so nothing inline runs. */
 const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** The documentation of the API for people (`/docs`) and machines (`/docs/openapi.json`). */
 @ApiExcludeController()

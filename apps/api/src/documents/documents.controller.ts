@@ -31,6 +31,15 @@ import {
   type TextQuery,
 } from './documents.schema';
 
+const PASSIVE_TYPES = new Set([
+  'application/json',
+  'application/pdf',
+  'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  'text/csv',
+  'text/markdown',
+  'text/plain',
+]);
+
 /** The documents of a workspace. */
 @ApiTags('documents')
 @Controller('api/v1/documents')
@@ -153,7 +162,11 @@ export class DocumentsController {
   async content(@Param('id', IdPipe) id: string, @Caller() principal: Principal, @Res({ passthrough: true }) reply: FastifyReply) {
     const { document, content } = await this.documents.content(principal.workspaceId, id);
     void reply.header('ETag', entityTag(document.revision));
-    return new StreamableFile(content, { type: document.mediaType, disposition: attachment(document.name), length: document.bytes });
+    return new StreamableFile(content, {
+      type: downloadType(document.mediaType),
+      disposition: attachment(document.name),
+      length: document.bytes,
+    });
   }
 
   @Delete(':id')
@@ -181,6 +194,11 @@ function answered({ document, job }: TakenDocument, reply: FastifyReply) {
   if (job === null) void reply.code(200);
   else void reply.header('Location', `/api/v1/jobs/${job.id}`);
   return { document: documentView(document), job: job === null ? null : jobView(job) };
+}
+
+/** The type of a download: none that a browser would run or draw, whatever the original is. */
+function downloadType(mediaType: string): string {
+  return PASSIVE_TYPES.has(mediaType.split(';', 1)[0] ?? '') ? mediaType : 'application/octet-stream';
 }
 
 /** RFC 6266: a plain name for old clients, the whole one for all others. */

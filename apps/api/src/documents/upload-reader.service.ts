@@ -69,7 +69,8 @@ export class UploadReader {
   }
 
   private async parts(request: FastifyRequest, found: Found, place: OriginalPlace | undefined): Promise<Record<string, string>> {
-    const fields: Record<string, string> = {};
+    // Without a prototype: a name is in it only when it was sent.
+    const fields = Object.create(null) as Record<string, string>;
     for await (const part of request.parts({ limits: LIMITS })) {
       if (part.type === 'file') {
         if (part.fieldname !== 'file') throw AppError.field('invalid', part.fieldname, 'is not a known field.');

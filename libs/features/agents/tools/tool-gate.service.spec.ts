@@ -1,5 +1,5 @@
 import { AppError } from '@kernel/errors';
-import type { Standing } from '@features/auth';
+import type { Standing } from '@features/standing';
 import type { Collections } from '@features/vectors';
 import type { AgentSnapshot } from '../agent.entity';
 import type { ToolReach } from './agent-tool';

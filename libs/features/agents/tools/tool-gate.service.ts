@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Standing } from '@features/auth';
+import { Standing } from '@features/standing';
 import { Collections, type Collection } from '@features/vectors';
 import type { UsageAccount } from '@features/models';
 import { AppError } from '@kernel/errors';
