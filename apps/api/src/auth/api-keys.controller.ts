@@ -23,7 +23,7 @@ export class ApiKeysController {
 
   @Post()
   @HttpCode(201)
-  @Access('any')
+  @Access('any', 'viewer', { persons: true })
   @ApiOperation({ summary: 'Make an API key with some of your scopes; its secret is shown once.' })
   @Answers(201, createdApiKeySchema, 'The key with its secret.')
   async create(
@@ -43,7 +43,7 @@ export class ApiKeysController {
   }
 
   @Get()
-  @Access('any')
+  @Access('any', 'viewer', { persons: true })
   @ApiOperation({ summary: 'List your API keys, without their secrets.' })
   @Answers(200, apiKeyListSchema, 'A page of keys.')
   async list(@Query({ schema: pageQuery }) query: PageQuery, @Caller() principal: Principal) {
@@ -54,7 +54,7 @@ export class ApiKeysController {
 
   @Delete(':id')
   @HttpCode(204)
-  @Access('any')
+  @Access('any', 'viewer', { persons: true })
   @ApiOperation({ summary: 'Delete an API key: it is refused from now on.' })
   @Answers(204, undefined, 'Deleted.')
   @Problems('not_found')

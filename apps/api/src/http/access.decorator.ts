@@ -24,6 +24,8 @@ export interface RouteOptions {
   instance?: boolean;
   /** The least role in the workspace of the path parameter `id`, which need not be the token's own; the feature checks it, 404 for strangers. */
   member?: Role;
+  /** For people with an access token; refused to API keys. */
+  persons?: boolean;
   /** Answers without a token too while the server listens on loopback alone. */
   publicOnLoopback?: boolean;
 }

@@ -74,6 +74,8 @@ export class RequestGuard {
     const allowed = access.scopes === 'any' || access.scopes.some((scope) => principal.scopes.has(scope));
     if (!allowed) throw new AppError('forbidden', `This needs the scope ${(access.scopes as readonly string[]).join(' or ')}.`);
     if (!roleAtLeast(principal.role, access.role)) throw new AppError('forbidden', `This needs the role ${access.role} in the workspace.`);
+    if (marks.persons === true && principal.kind !== 'user')
+      throw new AppError('forbidden', 'This is done with an access token, not with an API key.');
     if (marks.instance === true && !mayGovern(principal)) throw new AppError('forbidden', 'This is for the instance admin.');
     if (marks.spends === true && principal.tokensPerDay !== undefined) await this.budgets.demand(principal.keyId ?? null);
   }
