@@ -1,6 +1,5 @@
 import { PostgresClient, sql } from '@backing/postgres';
-import { Audit, AuditRetention, type AuditDetails } from '@features/audit';
-import { AuditRepository } from '../../libs/features/audit/audit.repository';
+import { Audit, AuditRepository, AuditRetention, type AuditDetails } from '@features/audit';
 import type { AppConfig } from '@kernel/config';
 import { v7 } from 'uuid';
 import { countRows, describeDatabases, openDatabase, type TestDatabase } from '../support/databases';

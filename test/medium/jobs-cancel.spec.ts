@@ -158,10 +158,11 @@ describeDatabases('Reading and repeating jobs', (kind) => {
     await expect(process.jobs.cancel(viewer, mine)).rejects.toMatchObject({ code: 'not_found' });
     expect(await process.jobs.get(viewer, shared)).toMatchObject({ id: shared });
     await expect(process.jobs.cancel(viewer, shared)).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(process.jobs.cancel(await colleague('editor'), shared)).rejects.toMatchObject({ code: 'forbidden' });
     await expect(process.jobs.get(stranger, shared)).rejects.toMatchObject({ code: 'not_found' });
     const page = await process.jobs.list(viewer, {}, { limit: 20, order: 'desc' });
     expect(page).toEqual({ data: [expect.objectContaining({ id: shared })], hasMore: false });
-    expect(await process.jobs.cancel(await colleague('editor'), shared)).toMatchObject({ status: 'cancelled' });
+    expect(await process.jobs.cancel(await colleague('admin'), shared)).toMatchObject({ status: 'cancelled' });
   });
 
   it('lists by kind and status in pages', async () => {

@@ -32,7 +32,7 @@ import { z } from 'zod';
 import { JobsConsumer } from '../../apps/api/src/jobs/jobs.consumer';
 import { openDatabase, type DatabaseKind, type TestDatabase } from './databases';
 
-export const testWork = defineJob('test.work', z.strictObject({ name: z.string() }), { maxAttempts: 3 });
+export const testWork = defineJob('test.work', z.strictObject({ name: z.string() }), { needs: 'chat', maxAttempts: 3 });
 type Payload = { name: string };
 
 /** A handler that does what the test tells it, and leaves one row in `effects` for each end that it settles. */
@@ -138,6 +138,7 @@ export class JobsBench {
     const { client } = this.database;
     await client.query(sql`INSERT INTO users (id, email, password_hash) VALUES (${userId}, ${`${userId}@example.org`}, 'x')`);
     await client.query(sql`INSERT INTO workspaces (id, name, owner_id) VALUES (${workspaceId}, 'w', ${userId}) ON CONFLICT DO NOTHING`);
+    await client.query(sql`INSERT INTO memberships (workspace_id, user_id, role) VALUES (${workspaceId}, ${userId}, 'owner')`);
   }
 
   async process({ holder = v7(), timing = {}, idle = false, handler: prepare, providers = [] }: ProcessOptions = {}): Promise<JobsProcess> {

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 import { PostgresModule } from '@backing/postgres';
-import { AuthModule } from '@features/auth';
 import { ChatModule } from '@features/chat';
 import { DocumentsModule } from '@features/documents';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '@features/models';
+import { StandingModule } from '@features/standing';
 import { VectorsModule } from '@features/vectors';
 import { AgentRuns } from './agent-runs.service';
 import { agentsRun } from './agents.jobs';
@@ -26,7 +26,7 @@ import { ToolGate } from './tools/tool-gate.service';
 
 /** Agents: models that work with tools, step by step, within limits. */
 @Module({
-  imports: [PostgresModule, AuthModule, JobsModule, ModelsModule, VectorsModule, DocumentsModule, ChatModule],
+  imports: [PostgresModule, StandingModule, JobsModule, ModelsModule, VectorsModule, DocumentsModule, ChatModule],
   providers: [
     AgentsRepository,
     RunsRepository,

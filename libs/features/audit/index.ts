@@ -1,5 +1,5 @@
 export { AUDIT_ACTIONS, type AuditAction, type AuditDetails, type AuditEntry, type StoredAuditEntry } from './audit-entry';
 export { AuditModule } from './audit.module';
-export type { AuditFilter } from './audit.repository';
+export { AuditRepository, type AuditFilter } from './audit.repository';
 export { AuditRetention } from './audit-retention.service';
 export { Audit, type AuditOrigin } from './audit.service';

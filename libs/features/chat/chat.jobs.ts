@@ -24,4 +24,4 @@ const payload = z.strictObject({
 export type AnswerPayload = z.infer<typeof payload>;
 
 /** Answers one question of a conversation; the texts are in the messages, the job carries ids. */
-export const chatAnswer = defineJob<AnswerPayload>('chat.answer', payload, { maxAttempts: 5 });
+export const chatAnswer = defineJob<AnswerPayload>('chat.answer', payload, { needs: 'chat', maxAttempts: 5 });

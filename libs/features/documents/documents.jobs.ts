@@ -9,5 +9,6 @@ export const ingestDocument = defineJob(
     /** The document's version that this job prepares. */
     version: z.int().min(1),
   }),
+  { needs: 'documents:write' },
 );
 export type IngestDocument = z.infer<typeof ingestDocument.payload>;

@@ -5,6 +5,9 @@ export const jobCancelled = (): AppError => new AppError('cancelled', 'The job w
 
 export const draining = (): AppError => new AppError('unavailable', 'The server is shutting down.');
 
+/** The maker of the job has lost the right to it. */
+export const isForbidden = (reason: unknown): boolean => reason instanceof AppError && reason.code === 'forbidden';
+
 /** What of a failure may be stored and shown: an AppError speaks for itself, anything else is `internal` without its words. */
 export function failureOf(error: unknown): JobFailure {
   if (error instanceof AppError) return { code: error.code, message: error.message, retryable: error.retryable };

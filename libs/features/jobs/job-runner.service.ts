@@ -2,10 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '@kernel/errors';
 import { JobAttempts } from './job-attempts.service';
-import { draining, failureOf, isTransient } from './job-faults';
+import { draining, failureOf, isForbidden, isTransient } from './job-faults';
 import { JobHeartbeat } from './job-heartbeat.service';
 import { JobSettlement } from './job-settlement.service';
 import { JobTiming } from './job-timing.entity';
+import { JobWarrant } from './job-warrant.service';
 import type { StoredJob } from './job.entity';
 import { LeaseLost } from './lease-lost';
 
@@ -28,6 +29,7 @@ export class JobRunner {
     private readonly attempts: JobAttempts,
     private readonly settlement: JobSettlement,
     private readonly heartbeat: JobHeartbeat,
+    private readonly warrant: JobWarrant,
     private readonly timing: JobTiming,
   ) {}
 
@@ -66,25 +68,29 @@ export class JobRunner {
 
   private async execute(job: StoredJob, controller: AbortController): Promise<void> {
     const stopHeartbeat = this.heartbeat.start(job, controller);
+    const stopWatching = this.warrant.watch(job, controller);
     try {
       if (this.stopping) controller.abort(draining());
       controller.signal.throwIfAborted();
+      await this.warrant.assert(job);
       const result = await this.attempts.work(job, controller);
       await this.persist(controller, () => this.settlement.finish(job, { status: 'succeeded', result }));
     } catch (error) {
       await this.persist(controller, () => this.fail(job, error, controller.signal));
     } finally {
       stopHeartbeat();
+      stopWatching();
     }
   }
 
   private async fail(job: StoredJob, error: unknown, signal: AbortSignal): Promise<void> {
     if (error instanceof LeaseLost) return;
-    if (signal.aborted) return hasNewOwner(signal.reason) ? undefined : this.attempts.handBack(job);
-    if (!(error instanceof AppError)) {
+    const stopped = isForbidden(signal.reason);
+    if (signal.aborted && !stopped) return hasNewOwner(signal.reason) ? undefined : this.attempts.handBack(job);
+    if (!stopped && !(error instanceof AppError)) {
       this.logger.error(`Job ${job.id} (${job.kind}) failed.`, error instanceof Error ? error.stack : String(error));
     }
-    const failure = failureOf(error);
+    const failure = failureOf(stopped ? signal.reason : error);
     if (failure.retryable && job.attempt < job.maxAttempts)
       return this.attempts.postpone(job, failure.message, this.timing.backoff(job.attempt));
     await this.settlement.finish(job, { status: 'failed', error: failure });

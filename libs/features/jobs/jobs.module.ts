@@ -2,6 +2,7 @@ import { Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } f
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { DataDirectory } from '@backing/data-directory';
 import { PrometheusModule } from '@backing/prometheus';
+import { StandingModule } from '@features/standing';
 import { JobAttempts } from './job-attempts.service';
 import { JobHandlers } from './job-handlers.service';
 import { JobHeartbeat } from './job-heartbeat.service';
@@ -16,6 +17,7 @@ import { JobSettlement } from './job-settlement.service';
 import { JobSignals } from './job-signals.service';
 import { JobSweep } from './job-sweep.service';
 import { JobTiming } from './job-timing.entity';
+import { JobWarrant } from './job-warrant.service';
 import { JobWork } from './job-work.service';
 import { Jobs } from './jobs.service';
 import { JobsRepository } from './jobs.repository';
@@ -23,7 +25,7 @@ import { OutboxRelay } from './outbox-relay.service';
 
 /** Jobs: accepted, dispatched, leased, logged and ended. Needs a `JobTransport`; handlers are found among all providers at boot. */
 @Module({
-  imports: [DiscoveryModule, PrometheusModule],
+  imports: [DiscoveryModule, PrometheusModule, StandingModule],
   providers: [
     { provide: JobTiming, useFactory: () => new JobTiming() },
     { provide: LEASE_HOLDER, inject: [DataDirectory], useFactory: (directory: DataDirectory) => directory.instanceId },
@@ -42,6 +44,7 @@ import { OutboxRelay } from './outbox-relay.service';
     JobSweep,
     Jobs,
     JobsRepository,
+    JobWarrant,
     JobWork,
     OutboxRelay,
   ],

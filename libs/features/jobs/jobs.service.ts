@@ -114,7 +114,8 @@ export class Jobs {
   }
 }
 
+/** What another member began, and lets the workspace see, is for its maker to end or repeat; in need for an admin. */
 function assertMayChange(principal: Principal, job: StoredJob): void {
-  if (job.ownerId === principal.userId || roleAtLeast(principal.role, 'editor')) return;
-  throw new AppError('forbidden', "Changing another member's job needs the role editor.");
+  if (job.ownerId === principal.userId || roleAtLeast(principal.role, 'admin')) return;
+  throw new AppError('forbidden', "Changing another member's job needs the role admin.");
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Scope } from '../identity';
 
 export const JOB_STATUSES = ['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
@@ -24,19 +25,21 @@ export const JOB_EVENTS = [
 export type JobEventName = (typeof JOB_EVENTS)[number];
 export const TERMINAL_EVENTS: ReadonlySet<JobEventName> = new Set(['done', 'error', 'cancelled']);
 
-/** A kind of job: its payload's schema, its version, and how often a worker may start it. */
+/** A kind of job: its payload's schema, its version, how often a worker may start it, and what its maker must be allowed while it runs. */
 export interface JobContract<Payload> {
   /** `<feature>.<verb-noun>` */
   kind: string;
   version: number;
   maxAttempts: number;
+  needs: Scope;
   payload: z.ZodType<Payload>;
 }
 
 export function defineJob<Payload>(
   kind: string,
   payload: z.ZodType<Payload>,
-  options: { version?: number; maxAttempts?: number } = {},
+  options: { needs: Scope; version?: number; maxAttempts?: number },
 ): JobContract<Payload> {
-  return Object.freeze({ kind, payload, version: options.version ?? 1, maxAttempts: options.maxAttempts ?? 5 });
+  const { needs } = options;
+  return Object.freeze({ kind, payload, needs, version: options.version ?? 1, maxAttempts: options.maxAttempts ?? 5 });
 }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { scopesOf } from '@features/standing';
 import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
 import { AccessTokens, type AccessClaims } from '../logins/access-tokens.service';
 import { API_KEY_PREFIX } from '../keys/api-keys.service';
 import { PrincipalCache } from './principal-cache.service';
 import { PrincipalsRepository } from './principals.repository';
-import { scopesOf } from './role-scopes';
 import { secretHash } from '../logins/secret-token';
 
 const LONGEST_KEY = 256;

@@ -11,6 +11,6 @@ export const pullModel = defineJob(
     /** As that runtime calls it. */
     name: z.string().min(1),
   }),
-  { maxAttempts: 10 },
+  { needs: 'models:write', maxAttempts: 10 },
 );
 export type PullModel = z.infer<typeof pullModel.payload>;

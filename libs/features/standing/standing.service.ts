@@ -20,16 +20,20 @@ export class Standing {
   /** Errors: `forbidden` when the person or the key may not (any more). */
   async assertMay(bearer: Bearer, scope: Scope): Promise<void> {
     const scopes = await this.scopes(bearer);
-    if (!scopes.has(scope)) throw new AppError('forbidden', `The work may not go on: its maker has lost the right ${scope}.`);
+    if (scopes.has(scope)) return;
+    throw new AppError('forbidden', `The work may not go on: its maker has lost the right ${scope}.`, { retryable: false });
   }
 
+  /** Behind a workspace's key stands whoever made it, without the powers over the instance; the key's owner is a user that nobody can be. */
   private async scopes({ workspaceId, userId, apiKeyId }: Bearer): Promise<Set<Scope>> {
     const rows = await this.postgres.query<{ role: Role; instance_admin: boolean; scopes: Scope[] | null }>(
-      sql`SELECT m.role, u.instance_admin, k.scopes
-          FROM users u JOIN memberships m ON m.user_id = u.id
-            LEFT JOIN api_keys k ON k.id = ${apiKeyId}::uuid AND k.owner_id = u.id AND k.workspace_id = m.workspace_id
+      sql`SELECT m.role, p.instance_admin AND k.made_by IS NULL AS instance_admin, k.scopes
+          FROM users u
+            LEFT JOIN api_keys k ON k.id = ${apiKeyId}::uuid AND k.owner_id = u.id AND k.workspace_id = ${workspaceId}::uuid
               AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-          WHERE u.id = ${userId}::uuid AND m.workspace_id = ${workspaceId}::uuid AND u.status = 'active'`,
+            JOIN users p ON p.id = coalesce(k.made_by, u.id)
+            JOIN memberships m ON m.user_id = p.id AND m.workspace_id = ${workspaceId}::uuid
+          WHERE u.id = ${userId}::uuid AND u.status = 'active' AND p.status = 'active'`,
     );
     const [row] = rows;
     if (row === undefined || (apiKeyId !== null && row.scopes === null)) return new Set();
