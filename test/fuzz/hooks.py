@@ -1,0 +1,144 @@
+# Hooks of schemathesis for this API: who asks, which ids exist, and what is counted. Loaded by SCHEMATHESIS_HOOKS; test/fuzz/run.mjs sets the rest.
+import hashlib
+import json
+import os
+import re
+import threading
+
+import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+
+NURSERY = os.environ["FUZZ_NURSERY"]
+REPORT = os.environ["FUZZ_REPORT"]
+# Of 100 cases with sound path parameters or a sound body, this many are led to things that exist.
+LIVE = 80
+MODELS = {"/v1/embeddings": "scripted-embedding", "/api/v1/vectors/collections": "scripted-embedding"}
+
+lock = threading.Lock()
+counts = {}
+state = {"read": None, "nursery": None}
+
+
+def nursery():
+    """What exists now; the file is replaced whole, and read again when it was."""
+    read = os.stat(NURSERY).st_mtime_ns
+    if state["read"] != read:
+        with open(NURSERY, encoding="utf-8") as file:
+            state["nursery"] = json.load(file)
+        state["read"] = read
+    return state["nursery"]
+
+
+def number_of(case):
+    """The same for the same case in every run: choices made with it do not depend on chance."""
+    body = case.body if isinstance(case.body, (dict, list, str, int, float, bool, type(None))) else type(case.body).__name__
+    text = repr((case.operation.label, case.path_parameters, case.query, body))
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def chosen(values, number):
+    return values[number % len(values)] if values else None
+
+
+def lead_path(case, number):
+    """Path parameters become ids of things that exist, each below the one before it: /sessions/{id}/messages/{message}."""
+    parts = case.operation.path.split("/")
+    pools = nursery()["things"]
+    for before, part in zip(parts, parts[1:]):
+        name = re.fullmatch(r"\{(\w+)\}", part)
+        if name is None:
+            continue
+        thing = chosen(pools.get(before, []), number)
+        if thing is None:
+            return
+        case.path_parameters[name[1]] = thing["id"]
+        pools = thing.get("things", {})
+
+
+def lead_body(case, number):
+    things = nursery()["things"]
+    collections = [thing["id"] for thing in things["collections"]]
+    body = case.body
+    if "collection" in body:
+        body["collection"] = chosen(collections, number)
+    if "collections" in body and isinstance(body["collections"], list):
+        body["collections"] = body["collections"][:0] + [chosen(collections, number)]
+    if "model" in body:
+        body["model"] = MODELS.get(case.operation.path, "scripted")
+    if "session_id" in body:
+        body["session_id"] = (chosen(things["sessions"], number) or {}).get("id", body["session_id"])
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    meta = case.meta
+    if meta is None or meta.phase.name.value == "stateful":
+        return
+    number = number_of(case)
+    if number % 100 >= LIVE:
+        return
+    if case.path_parameters and not meta.is_negative_at(ParameterLocation.PATH):
+        lead_path(case, number // 100)
+    if isinstance(case.body, dict) and not meta.is_negative_at(ParameterLocation.BODY):
+        lead_body(case, number // 100)
+
+
+@schemathesis.auth(refresh_interval=None, retry_on=[])
+class Bearer:
+    """The person who owns the workspace; what ends a login is done with logins of which nobody needs the other end."""
+
+    taken = 0
+
+    def get(self, case, context):
+        if case.operation.path != "/api/v1/auth/logout":
+            return nursery()["token"]
+        with lock:
+            Bearer.taken += 1
+            return chosen(nursery()["throwaway"], Bearer.taken)
+
+    def set(self, case, data, context):
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+def write(line):
+    with lock, open(REPORT, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    with lock:
+        key = f"{case.operation.label} {response.status_code}"
+        counts[key] = counts.get(key, 0) + 1
+
+
+@schemathesis.hook
+def after_network_error(context, case, request):
+    write({"check": "network", "operation": case.operation.label, "message": "no answer", "request": case.as_curl_command()[:4000]})
+
+
+@schemathesis.hook
+def after_validate(context, case, response, results):
+    for result in results:
+        if result.failure is None:
+            continue
+        failure = result.failure
+        write(
+            {
+                "check": result.name,
+                "operation": case.operation.label,
+                "status": response.status_code,
+                "message": f"{failure.title}: {failure.message}"[:1500],
+                "request": case.as_curl_command()[:4000],
+                "answer": response.text[:1000] if response.content else "",
+            }
+        )
+
+
+def write_counts():
+    write({"counts": counts})
+
+
+import atexit  # noqa: E402
+
+atexit.register(write_counts)

@@ -1,0 +1,149 @@
+// Keeps things alive in the workspace that is fuzzed, so that most requests reach one: it lists what is there, makes what is missing and writes
+// the ids to a file that the fuzzers read. It sees also what the fuzzers made themselves.
+import { renameSync, writeFileSync } from 'node:fs';
+import { Client } from '../../scripts/client.mjs';
+
+const EMAIL = 'fuzz@example.org';
+const PASSWORD = 'a long enough password';
+/** An access token lives for 15 minutes. */
+const LOGIN_MS = 8 * 60_000;
+const PAUSE_MS = 1_000;
+const LEAST = 4;
+const MOST = 10;
+const THROWAWAYS = 8;
+
+export class Nursery {
+  things = {};
+  throwaway = [];
+  serial = 0;
+  #stopped = false;
+
+  constructor(url, file) {
+    this.client = new Client(url);
+    this.file = file;
+  }
+
+  async begin() {
+    await this.client.register(EMAIL, PASSWORD);
+    this.loggedIn = performance.now();
+    await this.round();
+    this.turning = this.#turn();
+  }
+
+  async stop() {
+    this.#stopped = true;
+    await this.turning;
+  }
+
+  async #turn() {
+    while (!this.#stopped) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await this.round();
+    }
+  }
+
+  /** One look at everything. What a fuzzer deletes in the meantime is simply not there: the next round makes it anew. */
+  async round() {
+    if (performance.now() - this.loggedIn > LOGIN_MS) {
+      await this.client.login(EMAIL, PASSWORD);
+      this.loggedIn = performance.now();
+    }
+    await this.#logins();
+    this.things = {
+      agents: await this.#kept('/api/v1/agents', () => this.#agent()),
+      runs: await this.#runs(),
+      keys: await this.#kept('/api/v1/auth/keys', () => this.#post('/api/v1/auth/keys', { name: 'fuzz', scopes: ['jobs:read'] })),
+      sessions: await this.#sessions(),
+      documents: await this.#kept('/api/v1/documents', () => this.#document()),
+      jobs: await this.#kept('/api/v1/jobs', undefined),
+      collections: await this.#collections(),
+      models: ['scripted', 'scripted-embedding'].map((id) => ({ id })),
+      services: ['database', 'models'].map((id) => ({ id })),
+    };
+    const next = `${this.file}.next`;
+    writeFileSync(next, JSON.stringify({ token: this.client.token, throwaway: this.throwaway, things: this.things }));
+    renameSync(next, this.file);
+  }
+
+  async #logins() {
+    const other = new Client(this.client.url);
+    if (this.throwaway.length === THROWAWAYS) this.throwaway.shift();
+    while (this.throwaway.length < THROWAWAYS) this.throwaway.push((await other.login(EMAIL, PASSWORD)).access_token);
+  }
+
+  /** The youngest things of a list, at least LEAST of them. */
+  async #kept(address, make) {
+    const there = (await this.#list(`${address}?limit=${MOST}&order=desc`)) ?? [];
+    for (let missing = make === undefined ? 0 : LEAST - there.length; missing > 0; missing -= 1) await make();
+    const all = make === undefined || there.length >= LEAST ? there : ((await this.#list(`${address}?limit=${MOST}&order=desc`)) ?? []);
+    return all.map(({ id, name }) => ({ id: id ?? name }));
+  }
+
+  async #list(address) {
+    return (await this.#gently(this.client.json('GET', address)))?.data;
+  }
+
+  #post(address, body) {
+    return this.#gently(this.client.json('POST', address, body));
+  }
+
+  /** A refusal is the work of a fuzzer: it took away what this was about. */
+  #gently(answer) {
+    return answer.catch((error) => {
+      if (error.status === undefined || error.status >= 500) throw error;
+      return undefined;
+    });
+  }
+
+  #agent() {
+    this.serial += 1;
+    return this.#post('/api/v1/agents', { name: `agent-${this.serial}`, tools: ['calculate'] });
+  }
+
+  async #runs() {
+    const agent = (await this.#list('/api/v1/agents?limit=1'))?.[0];
+    if (agent === undefined) return [];
+    const runs = (await this.#list(`/api/v1/agents/${agent.id}/runs?limit=${MOST}`)) ?? [];
+    if (runs.length < LEAST) await this.#post(`/api/v1/agents/${agent.id}/runs`, { input: 'When does the office open?' });
+    return runs.map(({ id }) => ({ id }));
+  }
+
+  async #document() {
+    this.serial += 1;
+    const text = `Number ${this.serial}: the harbour office opens at six in the morning. It closes at four in the afternoon.`;
+    return this.#gently(this.client.upload(`harbour-${this.serial}.txt`, text));
+  }
+
+  async #sessions() {
+    const sessions = await this.#kept('/api/v1/chat/sessions', () => this.#post('/api/v1/chat/sessions', { title: 'Fuzz' }));
+    for (const session of sessions) {
+      const messages = (await this.#list(`/api/v1/chat/sessions/${session.id}/messages?limit=${MOST}`)) ?? [];
+      if (messages.length < 2) await this.#post(`/api/v1/chat/sessions/${session.id}/messages?wait=5`, { content: 'When does it open?' });
+      session.things = { messages: messages.map(({ id }) => ({ id })) };
+    }
+    return sessions;
+  }
+
+  async #collections() {
+    const collections = await this.#kept('/api/v1/vectors/collections', () => this.#collection());
+    for (const collection of collections) {
+      const address = `/api/v1/vectors/collections/${encodeURIComponent(collection.id)}/points`;
+      const points = (await this.#list(`${address}?limit=${MOST}`)) ?? [];
+      if (points.length < LEAST) {
+        const more = Array.from({ length: LEAST }, (_, at) => ({
+          id: `p${at}`,
+          vector: [1, at, 0, 0.5],
+          metadata: { number: at, word: 'a' },
+        }));
+        await this.#gently(this.client.json('PUT', address, { points: more }));
+      }
+      collection.things = { points: points.map(({ id }) => ({ id })) };
+    }
+    return collections;
+  }
+
+  #collection() {
+    this.serial += 1;
+    return this.#post('/api/v1/vectors/collections', { name: `numbers-${this.serial}`, dimensions: 4, metric: 'cosine' });
+  }
+}

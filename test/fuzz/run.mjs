@@ -1,0 +1,62 @@
+// npm run fuzz -- [--requests 20000] [--seed 1] [--jobs 2]
+// The real server under requests made from its own OpenAPI document, by schemathesis. It must never answer 5xx, never end, keep to the
+// statuses, types and schemas that it documents, refuse what its schemas forbid, and ask for a token everywhere.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { FuzzedServer } from './fuzzed-server.mjs';
+import { Findings } from './findings.mjs';
+import { ensureSchemathesis } from './schemathesis.mjs';
+import { runSchemathesis } from './schemathesis-run.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '20000' },
+    seed: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: '2' },
+  },
+});
+const wanted = Number(options.requests);
+const jobs = Number(options.jobs);
+/** Examples for each operation in one process. */
+const EXAMPLES = 40;
+
+/** Processes of schemathesis one after the other until enough was asked, each with a seed of its own. */
+async function ask(tool, server, findings, folder) {
+  let round = 0;
+  const worker = async () => {
+    while (findings.requests < wanted && server.alive) {
+      const at = round++;
+      const phases = at === 0 ? 'coverage,fuzzing' : 'fuzzing,stateful';
+      const report = join(folder, `report-${at}.jsonl`);
+      const seed = Number(options.seed) * 10_000 + at;
+      const answer = await runSchemathesis({
+        tool,
+        url: server.url,
+        nursery: server.nursery.file,
+        report,
+        seed,
+        examples: EXAMPLES,
+        phases,
+      });
+      if (!answer.complete && server.alive) throw new Error(`schemathesis (seed ${seed}) did not work:\n${answer.said}`);
+      findings.take(answer, seed);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+const tool = await ensureSchemathesis();
+const folder = mkdtempSync(join(tmpdir(), 'sutazai-fuzz-'));
+const server = new FuzzedServer(folder);
+const findings = new Findings();
+try {
+  await server.start();
+  await ask(tool, server, findings, folder);
+  const failed = findings.report(await server.ended());
+  process.exitCode = failed === 0 ? 0 : 1;
+} finally {
+  await server.kill();
+  rmSync(folder, { recursive: true, force: true });
+}
