@@ -76,7 +76,7 @@ export class AuthController {
 
   @Post('logout')
   @HttpCode(204)
-  @Access('any')
+  @Access('any', 'viewer', { persons: true })
   @ApiOperation({ summary: 'End this login: its access and refresh tokens are refused from now on.' })
   @Answers(204, undefined, 'Logged out.')
   async logout(@Caller() principal: Principal): Promise<void> {
