@@ -201,8 +201,9 @@ function downloadType(mediaType: string): string {
   return PASSIVE_TYPES.has(mediaType.split(';', 1)[0] ?? '') ? mediaType : 'application/octet-stream';
 }
 
-/** RFC 6266: a plain name for old clients, the whole one for all others. */
-function attachment(name: string): string {
+/** RFC 6266: a plain name for old clients, the whole one for all others; neither is a path, whoever saves it. */
+function attachment(given: string): string {
+  const name = given.replaceAll(/[/\\]|^\.{1,2}$/gu, '_');
   const plain = name.replaceAll(/[^\x20-\x7e]|["\\%]/gu, '_');
   const whole = encodeURIComponent(name.toWellFormed()).replaceAll(/['()*]/gu, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   return `attachment; filename="${plain}"; filename*=UTF-8''${whole}`;

@@ -91,7 +91,7 @@ export class UploadReader {
 function nameOf(filename: string | undefined): string {
   const name = (filename ?? '').split(/[/\\]/u).at(-1)?.trim() ?? '';
   checkText(name, 'file');
-  return name === '' ? 'document' : name.slice(0, LONGEST_NAME).toWellFormed();
+  return /^\.{0,2}$/u.test(name) ? 'document' : name.slice(0, LONGEST_NAME).toWellFormed();
 }
 
 /** A connection that is closed while its sender still writes would take the answer with it. */

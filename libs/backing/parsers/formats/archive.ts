@@ -13,7 +13,7 @@ const RATIO_FROM = 8 * MEBIBYTE;
 
 /**
  * Unpacks every entry of a ZIP archive once, counting, before any library gets hold of it: no entry may be larger than it says, and all of
- * them together not larger than a document is. Answers the text of the entries in `wanted`.
+ * them together not larger than a document is; each name stands there once, and everywhere the same. Answers the text of the entries in `wanted`.
  */
 export async function checkedEntries(
   bytes: Uint8Array,
@@ -27,7 +27,9 @@ export async function checkedEntries(
     for await (const entry of entriesOf(archive)) {
       count.entries += 1;
       if (count.entries > MOST_ENTRIES) throw bomb(`it has more than ${MOST_ENTRIES} parts`);
+      if (names.has(entry.fileName)) throw ambiguous();
       names.add(entry.fileName);
+      await assertSameName(archive, entry);
       const content = await unpacked(archive, entry, count);
       if (wanted.has(entry.fileName)) texts.set(entry.fileName, content.toString('utf8'));
     }
@@ -68,6 +70,14 @@ async function* entriesOf(archive: ZipFile): AsyncGenerator<Entry> {
   }
 }
 
+/** Two lists of the same names stand in an archive: who reads the one must not see other parts than who reads the other. */
+async function assertSameName(archive: ZipFile, entry: Entry): Promise<void> {
+  const { fileName } = await archive.readLocalFileHeaderPromise(entry).catch(() => {
+    throw damaged();
+  });
+  if (!fileName.equals(entry.fileNameRaw)) throw ambiguous();
+}
+
 /** The bytes of a part of the document itself; of anything else nothing is kept. */
 async function unpacked(archive: ZipFile, entry: Entry, count: { bytes: number }): Promise<Buffer> {
   if ((entry.generalPurposeBitFlag & 1) === 1)
@@ -97,6 +107,10 @@ async function unpacked(archive: ZipFile, entry: Entry, count: { bytes: number }
 
 function damaged(): ParseFault {
   return new ParseFault('unprocessable', 'The document is damaged: a part of its archive cannot be unpacked.');
+}
+
+function ambiguous(): ParseFault {
+  return new ParseFault('unprocessable', 'The document is damaged: its archive says two things about the same part.');
 }
 
 function bomb(why: string): ParseFault {
