@@ -14,6 +14,8 @@ import { JobsApiModule } from './jobs/jobs-api.module';
 import { DocsApiModule } from './docs/docs-api.module';
 import { DocumentsApiModule } from './documents/documents-api.module';
 import { HealthApiModule } from './health/health-api.module';
+import { BodyDeadline } from './http/body-deadline';
+import { OpenAnswers } from './http/open-answers.service';
 import { RequestGuard } from './http/request.guard';
 import { RouteTable } from './http/route-table';
 import { MetricsApiModule } from './metrics/metrics-api.module';
@@ -44,7 +46,7 @@ import { UsageApiModule } from './usage/usage-api.module';
     AgentsApiModule,
     OpenAiApiModule,
   ],
-  providers: [RequestGuard, RouteTable],
+  providers: [OpenAnswers, RequestGuard, RouteTable, BodyDeadline],
 })
 export class ApiModule {
   /** The settings and the locked data directory are the only things that come from outside the container. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteMarks } from './access.decorator';
 import { REQUEST_TIMEOUT } from './unreadable-request';
@@ -20,11 +20,9 @@ const LOOKS_PER_STALL = 4;
  * Ends requests whose body does not arrive: usual ones after a minute, large ones when nothing has come for a while (the server's own deadline for
  * a request bounds those that trickle), and refused ones whose body nobody wants. They are answered with 408, if not answered yet.
  */
+@Injectable()
 export class BodyDeadline {
-  constructor(
-    private readonly server: Server,
-    private readonly times = TIMES,
-  ) {}
+  readonly times: BodyTimes = { ...TIMES };
 
   /** From the time at which the body may come. */
   watch(request: FastifyRequest): void {
@@ -46,7 +44,11 @@ export class BodyDeadline {
       if (raw.isPaused()) moved = now;
       if (now - moved < this.times.stall && (large || now - begun < this.times.whole)) return;
       clearInterval(look);
-      this.expire(raw);
+      request.server.server.emit(
+        'clientError',
+        Object.assign(new Error('The body did not arrive in time.'), { code: REQUEST_TIMEOUT }),
+        raw.socket,
+      );
     }, this.times.stall / LOOKS_PER_STALL);
     raw.once('close', () => clearInterval(look));
   }
@@ -57,9 +59,5 @@ export class BodyDeadline {
     if (request.complete || request.socket.destroyed) return;
     const late = setTimeout(() => request.complete || request.socket.destroy(), this.times.linger);
     request.socket.once('close', () => clearTimeout(late));
-  }
-
-  private expire(raw: IncomingMessage): void {
-    this.server.emit('clientError', Object.assign(new Error('The body did not arrive in time.'), { code: REQUEST_TIMEOUT }), raw.socket);
   }
 }

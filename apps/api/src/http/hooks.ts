@@ -8,6 +8,7 @@ import { HttpMetrics } from '../metrics/http-metrics.service';
 import { BodyDeadline } from './body-deadline';
 import { registerBodyParsers } from './body-parsers';
 import { checkText } from './json-body';
+import { OpenAnswers } from './open-answers.service';
 import { RequestGuard } from './request.guard';
 import { RequestsAtOnce } from './requests-at-once';
 import { responseHeaders, setResponseHeaders } from './response-headers';
@@ -30,6 +31,7 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   const metrics = app.get(HttpMetrics, { strict: false });
   const common = responseHeaders(config);
   const audit = app.get(Audit, { strict: false });
+  const answers = app.get(OpenAnswers);
   // The adapter's own hook runs first of all, before a preflight is answered.
   (app.getHttpAdapter() as unknown as FastifyAdapter).setOnRequestHook((request, reply, done) => {
     setResponseHeaders(common, request, reply);
@@ -44,11 +46,14 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
       methods: 'GET,HEAD,POST,PUT,PATCH,DELETE',
     });
   }
-  instance.addHook('onRequest', (request, reply) => guard.check(request, reply));
-  boundRequests(instance, new RequestsAtOnce(config.limits.requestsPerMinute));
+  instance.addHook('onRequest', async (request, reply) => {
+    await guard.check(request, reply);
+    answers.watch(request, reply);
+  });
+  boundRequests(instance, new RequestsAtOnce(config.limits.requestsPerMinute), app.get(BodyDeadline));
   // Reading the body leaves the request's own asynchronous context.
   instance.addHook('preValidation', (request, _reply, done) =>
-    log.within(request.id, () => audit.within({ address: request.ip, requestId: request.id }, done)),
+    log.within(request.id, () => audit.within({ address: request.ip, requestId: request.id }, () => answers.within(request, done))),
   );
   instance.addHook('preValidation', (request, _reply, done) => {
     checkText(request.query, 'query');
@@ -72,9 +77,8 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
 }
 
 /** How many are answered at once, and for how long a body is waited for; it is asked for only now, when the guard has let the request in. */
-function boundRequests(instance: FastifyInstance, atOnce: RequestsAtOnce): void {
+function boundRequests(instance: FastifyInstance, atOnce: RequestsAtOnce, deadline: BodyDeadline): void {
   const { server } = instance;
-  const deadline = new BodyDeadline(server);
   for (const event of ['checkContinue', 'checkExpectation'])
     server.on(event, (request: IncomingMessage, answer: ServerResponse) => server.emit('request', request, answer));
   instance.addHook('onRequest', (request, reply, done) => {

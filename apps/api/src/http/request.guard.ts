@@ -3,12 +3,14 @@ import { Authenticator } from '@features/auth';
 import { Budgets } from '@features/usage';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
-import { type Principal, roleAtLeast } from '@kernel/identity';
+import type { Principal } from '@kernel/identity';
 import { Limits } from '@kernel/limits';
 import { Metrics, type Counter } from '@kernel/metrics';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteAccess, RouteMarks } from './access.decorator';
+import { bearerOf } from './bearer';
 import { JSON_BYTES } from './body-parsers';
+import { assertPermitted } from './permission';
 import { checkForm } from './request-form';
 import type { AuthenticatedRequest } from './caller.decorator';
 
@@ -35,7 +37,7 @@ export class RequestGuard {
 
   async check(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const marks = request.routeOptions.config as RouteMarks;
-    checkForm(request.raw);
+    checkForm(request.raw, reply.raw);
     if (marks.anyHost !== true) this.checkHost(request);
     if (request.is404) return;
     this.checkSize(request, marks);
@@ -71,12 +73,7 @@ export class RequestGuard {
     const principal = await this.authenticator.authenticate(bearerOf(request));
     (request as AuthenticatedRequest).principal = principal;
     await this.count(principal, reply);
-    const allowed = access.scopes === 'any' || access.scopes.some((scope) => principal.scopes.has(scope));
-    if (!allowed) throw new AppError('forbidden', `This needs the scope ${(access.scopes as readonly string[]).join(' or ')}.`);
-    if (!roleAtLeast(principal.role, access.role)) throw new AppError('forbidden', `This needs the role ${access.role} in the workspace.`);
-    if (marks.persons === true && principal.kind !== 'user')
-      throw new AppError('forbidden', 'This is done with an access token, not with an API key.');
-    if (marks.instance === true && !mayGovern(principal)) throw new AppError('forbidden', 'This is for the instance admin.');
+    assertPermitted(principal, access, marks);
     if (marks.spends === true && principal.tokensPerDay !== undefined) await this.budgets.demand(principal.keyId ?? null);
   }
 
@@ -90,17 +87,6 @@ export class RequestGuard {
     this.refusals.add();
     throw new AppError('rate_limited', `More than ${answer.limit} requests in one minute.`, { retryAfterSeconds: answer.resetSeconds });
   }
-}
-
-/** A key of an instance admin governs the instance only when it was made for administration. */
-function mayGovern({ instanceAdmin, kind, scopes }: Principal): boolean {
-  return instanceAdmin && (kind === 'user' || scopes.has('admin'));
-}
-
-function bearerOf(request: FastifyRequest): string {
-  const match = /^Bearer +([\x21-\x7e]{1,4096})$/i.exec(request.headers.authorization ?? '');
-  if (match?.[1] === undefined) throw new AppError('unauthenticated', 'A bearer token or API key is required: "Authorization: Bearer …".');
-  return match[1];
 }
 
 function limitOf(request: FastifyRequest, marks: RouteMarks, uploadBytes: number): number {
