@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { PostgresClient, sql, type Queryable } from '@backing/postgres';
 
-export type RevocationReason = 'logout' | 'reuse' | 'password' | 'suspended';
+export type RevocationReason = 'logout' | 'reuse' | 'password' | 'suspended' | 'removed' | 'deleted';
 
 /** A refresh token that cannot be rotated: why. */
 export interface SpentToken {
   loginId: string;
+  userId: string;
+  workspaceId: string;
   revoked: boolean;
   /** Null: never rotated, so it has expired. */
   secondsSinceRotation: number | null;
@@ -50,16 +52,30 @@ export class LoginsRepository {
   }
 
   async findSpent(hash: Buffer): Promise<SpentToken | undefined> {
-    const rows = await this.postgres.query<{ login_id: string; revoked: boolean; seconds: number | null }>(
-      sql`SELECT t.login_id, l.revoked_at IS NOT NULL AS revoked, extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS seconds
+    const rows = await this.postgres.query<{
+      login_id: string;
+      user_id: string;
+      workspace_id: string;
+      revoked: boolean;
+      seconds: number | null;
+    }>(
+      sql`SELECT t.login_id, l.user_id, l.workspace_id, l.revoked_at IS NOT NULL AS revoked, extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS seconds
           FROM refresh_tokens t JOIN logins l ON l.id = t.login_id WHERE t.token_hash = ${hash}`,
     );
     const row = rows[0];
-    return row && { loginId: row.login_id, revoked: row.revoked, secondsSinceRotation: row.seconds };
+    if (row === undefined) return undefined;
+    const { login_id: loginId, user_id: userId, workspace_id: workspaceId, revoked, seconds: secondsSinceRotation } = row;
+    return { loginId, userId, workspaceId, revoked, secondsSinceRotation };
   }
 
-  async revoke(id: string, reason: RevocationReason): Promise<void> {
-    await this.postgres.query(
+  async revokeAll(connection: Queryable, userId: string, reason: RevocationReason): Promise<void> {
+    await connection.query(
+      sql`UPDATE logins SET revoked_at = now(), revoked_for = ${reason} WHERE user_id = ${userId}::uuid AND revoked_at IS NULL`,
+    );
+  }
+
+  async revoke(connection: Queryable, id: string, reason: RevocationReason): Promise<void> {
+    await connection.query(
       sql`UPDATE logins SET revoked_at = now(), revoked_for = ${reason} WHERE id = ${id}::uuid AND revoked_at IS NULL`,
     );
   }

@@ -5,8 +5,8 @@ import { AppError } from '@kernel/errors';
 import { AccessTokens } from './access-tokens.service';
 import type { Account, SignedIn } from '../people/account';
 import { AccountsRepository } from '../people/accounts.repository';
-import { LoginsRepository, type RevocationReason } from './logins.repository';
-import { PrincipalCache } from '../principals/principal-cache.service';
+import { LoginEndings } from './login-endings.service';
+import { LoginsRepository } from './logins.repository';
 import { newSecret, secretHash } from './secret-token';
 
 const REFRESH_SECONDS = 30 * 24 * 3600;
@@ -24,7 +24,7 @@ export class Logins {
     private readonly logins: LoginsRepository,
     private readonly accounts: AccountsRepository,
     private readonly accessTokens: AccessTokens,
-    private readonly principals: PrincipalCache,
+    private readonly endings: LoginEndings,
   ) {}
 
   /** Opens a login for an account whose owner has just proved to be that person. */
@@ -48,11 +48,6 @@ export class Logins {
     return answer ?? this.refuse(hash);
   }
 
-  async revoke(loginId: string, reason: RevocationReason): Promise<void> {
-    await this.logins.revoke(loginId, reason);
-    this.principals.forget((principal) => principal.sessionId === loginId);
-  }
-
   private async signedIn(connection: Queryable, account: Account, loginId: string): Promise<SignedIn> {
     const refreshToken = newSecret('rt-');
     await this.logins.insertToken(connection, loginId, secretHash(refreshToken), REFRESH_SECONDS);
@@ -66,7 +61,7 @@ export class Logins {
     if (spent !== undefined && !spent.revoked && rotated !== null) {
       if (rotated <= REPEAT_SECONDS)
         throw new AppError('conflict', 'refresh_token has just been used; go on with the tokens of that answer.');
-      await this.revoke(spent.loginId, 'reuse');
+      await this.endings.stolen(spent);
     }
     throw refused();
   }

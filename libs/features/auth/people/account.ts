@@ -26,3 +26,10 @@ export interface Tokens {
 export interface SignedIn extends Account {
   tokens: Tokens;
 }
+
+/** A person as an instance admin sees them. */
+export interface Person extends User {
+  status: 'active' | 'suspended';
+  /** Counts their changes. */
+  version: number;
+}

@@ -14,16 +14,14 @@ interface AccountRow {
   role: Role;
 }
 
-export interface NewAccount {
+export interface NewUser {
   userId: string;
   email: string;
   name: string | null;
   passwordHash: string;
-  workspaceId: string;
-  workspaceName: string;
 }
 
-/** Users, workspaces and memberships. */
+/** People as accounts: who they are, where they are members, and what proves them. */
 @Injectable()
 export class AccountsRepository {
   constructor(private readonly postgres: PostgresClient) {}
@@ -34,26 +32,34 @@ export class AccountsRepository {
   }
 
   /** Throws a unique violation: `users_first_admin` when there has been a first admin, `users_email_key` when the e-mail is taken. */
-  async insert(connection: Queryable, account: NewAccount, firstAdmin: boolean): Promise<void> {
-    const { userId, email, name, passwordHash, workspaceId, workspaceName } = account;
+  async insertUser(connection: Queryable, { userId, email, name, passwordHash }: NewUser, firstAdmin: boolean): Promise<void> {
     await connection.query(
       sql`INSERT INTO users (id, email, name, password_hash, instance_admin, first_admin)
           VALUES (${userId}::uuid, ${email}, ${name}, ${passwordHash}, ${firstAdmin}, ${firstAdmin})`,
     );
-    await connection.query(
-      sql`INSERT INTO workspaces (id, name, owner_id) VALUES (${workspaceId}::uuid, ${workspaceName}, ${userId}::uuid)`,
-    );
-    await connection.query(
-      sql`INSERT INTO memberships (workspace_id, user_id, role) VALUES (${workspaceId}::uuid, ${userId}::uuid, 'owner')`,
-    );
+  }
+
+  async setPassword(connection: Queryable, userId: string, passwordHash: string): Promise<void> {
+    await connection.query(sql`UPDATE users SET password_hash = ${passwordHash}, updated_at = now() WHERE id = ${userId}::uuid`);
+  }
+
+  async emailOf(userId: string): Promise<string> {
+    const rows = await this.postgres.query<{ email: string }>(sql`SELECT email FROM users WHERE id = ${userId}::uuid`);
+    const [row] = rows;
+    if (row === undefined) throw new Error('The caller has no row.');
+    return row.email;
   }
 
   async findCredentials(email: string): Promise<{ userId: string; passwordHash: string; active: boolean } | undefined> {
     const rows = await this.postgres.query<{ id: string; password_hash: string; status: string }>(
-      sql`SELECT id, password_hash, status FROM users WHERE email = ${email}`,
+      sql`SELECT id, password_hash, status FROM users WHERE email = ${email} AND kind = 'person'`,
     );
     const row = rows[0];
     return row && { userId: row.id, passwordHash: row.password_hash, active: row.status === 'active' };
+  }
+
+  find(userId: string, workspaceId: string): Promise<Account | undefined> {
+    return this.findAccount(this.postgres, userId, workspaceId);
   }
 
   /** The person in that workspace, or in the one joined first; undefined unless a member and active. */

@@ -5,6 +5,7 @@ import { newSecret } from '../logins/secret-token';
 
 /** argon2id with 19 MiB, two passes, one lane: the least that OWASP's Password Storage Cheat Sheet names. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const OURS = '$argon2id$';
 /** Hashes at once: each holds 19 MiB and a thread of the pool. */
 const AT_ONCE = 2;
 /** Hashes that may wait, some seconds' worth. */
@@ -34,11 +35,12 @@ export class Passwords implements OnModuleInit {
     return this.inTurn(() => hash(password.normalize('NFC'), COST));
   }
 
-  /** False for a wrong password; without a stored hash (nobody has that e-mail) also false, after the same work. */
+  /** False for a wrong password; without a stored hash (nobody has that e-mail), or with one that nothing fits, also false, after the same work. */
   async verify(stored: string | undefined, password: string): Promise<boolean> {
-    const target = stored ?? (await this.nobodysHash());
+    const usable = stored?.startsWith(OURS) === true;
+    const target = usable ? stored : await this.nobodysHash();
     const matches = await this.inTurn(() => verify(target, password.normalize('NFC')));
-    return matches && stored !== undefined;
+    return matches && usable;
   }
 
   private nobodysHash(): Promise<string> {

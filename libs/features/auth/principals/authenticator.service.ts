@@ -10,7 +10,7 @@ import { secretHash } from '../logins/secret-token';
 
 const LONGEST_KEY = 256;
 
-/** Tells who a bearer token or an API key stands for, as of at most 4 s ago (at once for what this process revoked). Errors: `unauthenticated`, whatever the reason. */
+/** Tells who a bearer token or an API key stands for, as of at most 2 s ago (at once for what this process revoked). Errors: `unauthenticated`, whatever the reason. */
 @Injectable()
 export class Authenticator {
   constructor(
@@ -26,9 +26,27 @@ export class Authenticator {
     return principal;
   }
 
+  /**
+   * Who somebody is now who was let in before: a login goes on although its access token has run out meanwhile, a key only while it is good.
+   * Errors: `unauthenticated`.
+   */
+  async renew({ sessionId, userId, workspaceId }: Principal, bearer: string): Promise<Principal> {
+    const known = sessionId === undefined ? await this.ofKey(bearer) : await this.ofLogin({ loginId: sessionId, userId, workspaceId });
+    if (known === undefined) throw new AppError('unauthenticated', 'The access token or API key was revoked.');
+    return known;
+  }
+
+  /** For the life of the process: `listener` hears at once that this process has revoked something. */
+  onRevoked(listener: () => void): void {
+    this.cache.onForget(listener);
+  }
+
   private async ofToken(token: string): Promise<Principal | undefined> {
     const claims = this.accessTokens.verify(token);
-    if (claims === undefined) return undefined;
+    return claims && this.ofLogin(claims);
+  }
+
+  private ofLogin(claims: AccessClaims): Promise<Principal | undefined> {
     return this.cache.get(`login ${claims.loginId} ${claims.workspaceId} ${claims.userId}`, () => this.loadLogin(claims));
   }
 

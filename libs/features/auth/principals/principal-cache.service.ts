@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '@kernel/identity';
 
-/** Below the 5 s after which a revocation made by another process must hold everywhere. */
-const LIFETIME_MILLISECONDS = 4_000;
+/** With the time between two looks at an open answer, below the 5 s after which a revocation made by another process must hold everywhere. */
+const LIFETIME_MILLISECONDS = 2_000;
 const MOST_ENTRIES = 2_000;
 
-/** Remembers for 4 s whom a token or key belongs to; forgets at once what this process revokes. */
+/** Remembers for 2 s whom a token or key belongs to; forgets at once what this process revokes. */
 @Injectable()
 export class PrincipalCache {
   private readonly entries = new Map<string, { principal: Principal; until: number }>();
+  private readonly listeners: (() => void)[] = [];
   private revocations = 0;
 
   /** The remembered principal, or what `load` finds. Undefined is not remembered. `secondsLeft` ends an entry earlier. */
@@ -33,6 +34,12 @@ export class PrincipalCache {
   forget(concerns: (principal: Principal) => boolean): void {
     this.revocations += 1;
     for (const [key, { principal }] of this.entries) if (concerns(principal)) this.entries.delete(key);
+    for (const listener of this.listeners) listener();
+  }
+
+  /** For the life of the process; called after each `forget`. */
+  onForget(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   private keep(key: string, principal: Principal, until: number): void {

@@ -30,9 +30,9 @@ export class Admission {
   ) {}
 
   /** `first`: nobody is registered yet, and this one may be the first admin. */
-  async admit(setupToken: string | undefined, origin: RegistrationOrigin): Promise<'first' | 'later'> {
+  async admit(setupToken: string | undefined, origin: RegistrationOrigin, invited: boolean): Promise<'first' | 'later'> {
     if (await this.accounts.anyUser()) {
-      this.admitLater(origin);
+      this.admitLater(origin, invited);
       return 'later';
     }
     if (setupToken !== undefined) await this.setupToken.check(setupToken, origin.address);
@@ -45,8 +45,12 @@ export class Admission {
     return 'first';
   }
 
-  admitLater(origin: RegistrationOrigin): void {
-    if (this.config.auth.registration !== 'open') throw new AppError('forbidden', 'Registration on this server is closed.');
+  /** `invited`: with a token of an invitation, good or not. */
+  admitLater(origin: RegistrationOrigin, invited: boolean): void {
+    const { registration } = this.config.auth;
+    if (registration === 'closed')
+      throw new AppError('forbidden', 'Registration on this server is closed; an invitation is accepted instead.');
+    if (registration === 'invite' && !invited) throw new AppError('forbidden', 'Registration on this server needs an invite_token.');
     this.attempts.take(`register from ${origin.address}`, PER_ADDRESS, 3600);
   }
 }
