@@ -4,6 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { notices } from './supply/notices.mjs';
+import { sbom } from './supply/sbom.mjs';
 import { openAiParametersPage } from './sync/openai-parameters-page.mjs';
 import { settingsPage } from './sync/settings-page.mjs';
 import { ROOT, StepError, exitWith, say } from './toolchain/process.mjs';
@@ -14,7 +16,9 @@ const DEADLINE_MS = 60_000;
 
 /** Each generated file by its path, and what it must hold. */
 const GENERATED = {
+  THIRD_PARTY_NOTICES: notices,
   'deploy/openapi.json': openApi,
+  'deploy/sbom.cdx.json': () => sbom(),
   'docs/openai-parameters.md': () => openAiParametersPage(createRequire(import.meta.url)(join(ROOT, PARAMETERS)).PARAMETER_TABLES),
   'docs/settings.md': () => settingsPage(readText('.env.example')),
 };

@@ -2,19 +2,21 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { StepError, environmentFor, run } from './process.mjs';
 
-/** Runs the machine's npm under the given Node, silent but for errors; a failure is a `StepError` naming `purpose`. */
+const FLAGS = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+
+/**
+ * Runs the machine's npm under the given Node, silent but for errors; a failure is a `StepError` naming `purpose`. No script of a
+ * package runs: stolen packages have come in through those.
+ */
 export async function npm(node, args, purpose) {
   const cli = npmCli();
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  // llama.cpp comes as a prebuilt package: its install script must not go looking for sources.
-  const environment = environmentFor(node, { SCARF_ANALYTICS: 'false', NODE_LLAMA_CPP_SKIP_DOWNLOAD: 'true' });
-  const options = { env: environment, stdio: ['ignore', process.stderr, process.stderr] };
-  const code = await run(node, [cli, ...args, ...quiet], options);
+  const options = { env: environmentFor(node), stdio: ['ignore', process.stderr, process.stderr] };
+  const code = await run(node, [cli, ...args, ...FLAGS], options);
   if (code !== 0) throw new StepError(`${purpose} failed: npm ended with code ${code} (see above).`);
 }
 
 /** The JavaScript entry of npm: the one running us, else the one beside this Node, else the one on the PATH. */
-function npmCli() {
+export function npmCli() {
   const candidates = [process.env.npm_execpath, ...besideNode(), ...onPath()];
   const found = candidates.find((path) => path && basename(path) === 'npm-cli.js' && existsSync(path));
   if (!found) throw new StepError('npm was not found: it comes with Node.js, see https://nodejs.org.');
