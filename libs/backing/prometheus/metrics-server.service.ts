@@ -7,6 +7,14 @@ import { PrometheusMetrics } from './prometheus-metrics.client';
 
 /** Milliseconds for a request to arrive. */
 const REQUEST_DEADLINE = 5_000;
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
 
 /**
  * Answers GET /metrics, and nothing else, on METRICS_PORT of the API's host: a port of its own, so that what may reach the API need not reach
@@ -55,6 +63,7 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.knows(request.headers.host)) return end(response, 400, 'The Host of this request is not a name of this server.\n');
     const [path] = (request.url ?? '').split('?', 1);
     if (path !== '/metrics') return end(response, 404, 'Only /metrics is here.\n');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -66,6 +75,12 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     end(response, 200, request.method === 'HEAD' ? '' : text);
   }
 
+  /** On loopback a page whose name was pointed at this machine cannot read the figures; elsewhere scrapers come by any name. */
+  private knows(host: string | undefined): boolean {
+    const { loopback, publicHosts } = this.config.http;
+    return !loopback || publicHosts.includes((host ?? '').toLowerCase().replace(/:\d*$/, ''));
+  }
+
   private fail(response: ServerResponse, error: unknown): void {
     this.logger.error(error instanceof Error ? error : new Error(String(error)));
     if (response.headersSent) response.destroy();
@@ -75,7 +90,5 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
 
 function end(response: ServerResponse, status: number, body: string): void {
   if (!response.hasHeader('content-type')) response.setHeader('content-type', 'text/plain; charset=utf-8');
-  response.setHeader('cache-control', 'no-store');
-  response.setHeader('x-content-type-options', 'nosniff');
-  response.writeHead(status).end(body);
+  response.writeHead(status, HEADERS).end(body);
 }

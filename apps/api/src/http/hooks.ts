@@ -7,22 +7,15 @@ import type { FastifyInstance } from 'fastify';
 import { HttpMetrics } from '../metrics/http-metrics.service';
 import { BodyDeadline } from './body-deadline';
 import { registerBodyParsers } from './body-parsers';
+import { corsOptions } from './cors';
 import { checkText } from './json-body';
 import { OpenAnswers } from './open-answers.service';
 import { RequestGuard } from './request.guard';
 import { RequestsAtOnce } from './requests-at-once';
 import { responseHeaders, setResponseHeaders } from './response-headers';
 
-const EXPOSED_HEADERS = [
-  'Location',
-  'ETag',
-  'Retry-After',
-  'X-RateLimit-Limit',
-  'X-RateLimit-Remaining',
-  'X-RateLimit-Reset',
-  'x-request-id',
-  'Idempotent-Replayed',
-];
+/** Those who want to know of the end of one answer: at most, so that a leak is still told from them. */
+const MOST_LISTENERS = 20;
 
 /** What happens to every request around its handler: headers, the guard before the body, the one body parser, one log line. */
 export function registerHooks(app: NestFastifyApplication, config: AppConfig, log: AppLog): void {
@@ -35,17 +28,11 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   // The adapter's own hook runs first of all, before a preflight is answered.
   (app.getHttpAdapter() as unknown as FastifyAdapter).setOnRequestHook((request, reply, done) => {
     setResponseHeaders(common, request, reply);
+    reply.raw.setMaxListeners(MOST_LISTENERS);
     metrics.begin();
     log.within(request.id, () => done());
   });
-  if (config.http.corsOrigins.length > 0) {
-    app.enableCors({
-      origin: [...config.http.corsOrigins],
-      exposedHeaders: EXPOSED_HEADERS,
-      maxAge: 600,
-      methods: 'GET,HEAD,POST,PUT,PATCH,DELETE',
-    });
-  }
+  if (config.http.corsOrigins.length > 0) app.enableCors(corsOptions(config.http.corsOrigins));
   instance.addHook('onRequest', async (request, reply) => {
     await guard.check(request, reply);
     answers.watch(request, reply);
