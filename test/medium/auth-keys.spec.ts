@@ -35,7 +35,7 @@ describeDatabases('API keys', (kind) => {
   afterAll(() => identity.close());
 
   const create = (principal: Principal, scopes: Scope[], expiresAt: Date | null = null) =>
-    keys.create(principal, { name: 'ci', scopes, expiresAt, requestsPerMinute: null, tokensPerDay: null });
+    keys.create(principal, { owner: 'me', name: 'ci', scopes, expiresAt, requestsPerMinute: null, tokensPerDay: null });
   const codeOf = (work: Promise<unknown>) =>
     work.then(
       () => 'fulfilled',
@@ -50,6 +50,7 @@ describeDatabases('API keys', (kind) => {
 
   it('authenticate as their maker with their scopes; only a hash is kept', async () => {
     const { key, secret } = await keys.create(bob, {
+      owner: 'me',
       name: 'ci',
       scopes: ['chat', 'jobs:read', 'chat'],
       expiresAt: null,

@@ -3,16 +3,23 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiKeys } from '@features/auth';
 import { Budgets } from '@features/usage';
 import type { Principal } from '@kernel/identity';
-import { listAnswer, type PageQuery } from '@kernel/paging';
+import { listAnswer } from '@kernel/paging';
 import type { FastifyReply } from 'fastify';
 import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { IdPipe } from '../http/id.pipe';
-import { pageQuery } from '../http/page.schema';
-import { apiKeyListSchema, apiKeyView, createApiKeyBody, createdApiKeySchema, type CreateApiKeyBody } from './api-keys.schema';
+import {
+  apiKeyListSchema,
+  apiKeysQuery,
+  apiKeyView,
+  createApiKeyBody,
+  createdApiKeySchema,
+  type ApiKeysQuery,
+  type CreateApiKeyBody,
+} from './api-keys.schema';
 
-/** The caller's own API keys in the workspace of the token. */
+/** The caller's own API keys in the workspace of the token, and the workspace's. */
 @ApiTags('auth')
 @Controller('api/v1/auth/keys')
 export class ApiKeysController {
@@ -32,6 +39,7 @@ export class ApiKeysController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { key, secret } = await this.keys.create(principal, {
+      owner: body.owner ?? 'me',
       name: body.name,
       scopes: body.scopes,
       expiresAt: body.expires_at === undefined ? null : new Date(body.expires_at),
@@ -44,10 +52,11 @@ export class ApiKeysController {
 
   @Get()
   @Access('any', 'viewer', { persons: true })
-  @ApiOperation({ summary: 'List your API keys, without their secrets.' })
+  @ApiOperation({ summary: 'List your API keys, or those of the workspace for its admins, without their secrets.' })
   @Answers(200, apiKeyListSchema, 'A page of keys.')
-  async list(@Query({ schema: pageQuery }) query: PageQuery, @Caller() principal: Principal) {
-    const page = await this.keys.list(principal, query);
+  async list(@Query({ schema: apiKeysQuery }) query: ApiKeysQuery, @Caller() principal: Principal) {
+    const { owner, ...wanted } = query;
+    const page = await this.keys.list(principal, owner, wanted);
     const budgets = await this.budgets.states(page.data.filter(({ tokensPerDay }) => tokensPerDay !== null).map(({ id }) => id));
     return listAnswer({ data: page.data.map((key) => apiKeyView(key, budgets.get(key.id))), hasMore: page.hasMore }, (key) => key.id);
   }

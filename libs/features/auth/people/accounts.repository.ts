@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PostgresClient, sql, type Queryable } from '@backing/postgres';
-import type { Role } from '@kernel/identity';
+import type { Principal, Role } from '@kernel/identity';
 import type { Account } from './account';
 
 interface AccountRow {
@@ -20,6 +20,9 @@ export interface NewUser {
   name: string | null;
   passwordHash: string;
 }
+
+const COLUMNS = sql`u.id AS user_id, u.email, u.name AS user_name, u.instance_admin, u.created_at, w.id AS workspace_id,
+  w.name AS workspace_name, m.role`;
 
 /** People as accounts: who they are, where they are members, and what proves them. */
 @Injectable()
@@ -58,23 +61,32 @@ export class AccountsRepository {
     return row && { userId: row.id, passwordHash: row.password_hash, active: row.status === 'active' };
   }
 
-  find(userId: string, workspaceId: string): Promise<Account | undefined> {
-    return this.findAccount(this.postgres, userId, workspaceId);
+  /** The caller's own account. A workspace's key is a user of its own, in the role of whoever made it. */
+  async find({ userId, workspaceId, keyId }: Principal): Promise<Account | undefined> {
+    const rows = await this.postgres.query<AccountRow>(
+      sql`SELECT ${COLUMNS}
+          FROM users u LEFT JOIN api_keys k ON k.id = ${keyId ?? null}::uuid AND k.owner_id = u.id AND k.workspace_id = ${workspaceId}::uuid
+            JOIN memberships m ON m.user_id = coalesce(k.made_by, u.id) AND m.workspace_id = ${workspaceId}::uuid
+            JOIN workspaces w ON w.id = m.workspace_id
+          WHERE u.id = ${userId}::uuid AND u.status = 'active'`,
+    );
+    return rows.map(accountOf)[0];
   }
 
   /** The person in that workspace, or in the one joined first; undefined unless a member and active. */
   async findAccount(connection: Queryable, userId: string, workspaceId: string | null): Promise<Account | undefined> {
     const rows = await connection.query<AccountRow>(
-      sql`SELECT u.id AS user_id, u.email, u.name AS user_name, u.instance_admin, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role
-          FROM users u JOIN memberships m ON m.user_id = u.id JOIN workspaces w ON w.id = m.workspace_id
+      sql`SELECT ${COLUMNS} FROM users u JOIN memberships m ON m.user_id = u.id JOIN workspaces w ON w.id = m.workspace_id
           WHERE u.id = ${userId}::uuid AND u.status = 'active' AND (${workspaceId}::uuid IS NULL OR w.id = ${workspaceId}::uuid)
           ORDER BY m.created_at, w.id LIMIT 1`,
     );
-    const row = rows[0];
-    if (row === undefined) return undefined;
-    return {
-      user: { id: row.user_id, email: row.email, name: row.user_name, instanceAdmin: row.instance_admin, createdAt: row.created_at },
-      workspace: { id: row.workspace_id, name: row.workspace_name, role: row.role },
-    };
+    return rows.map(accountOf)[0];
   }
+}
+
+function accountOf(row: AccountRow): Account {
+  return {
+    user: { id: row.user_id, email: row.email, name: row.user_name, instanceAdmin: row.instance_admin, createdAt: row.created_at },
+    workspace: { id: row.workspace_id, name: row.workspace_name, role: row.role },
+  };
 }

@@ -47,7 +47,7 @@ export class Accounts {
   }
 
   async me(principal: Principal): Promise<Account> {
-    const account = await this.accounts.find(principal.userId, principal.workspaceId);
+    const account = await this.accounts.find(principal);
     if (account === undefined) throw new AppError('unauthenticated', 'Your account is no longer active here.');
     return account;
   }

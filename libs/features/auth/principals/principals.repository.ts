@@ -38,6 +38,7 @@ export class PrincipalsRepository {
     return row && { userId, instanceAdmin: row.instance_admin, role: row.role, secondsLeft: row.seconds_left };
   }
 
+  /** Behind a workspace's key stands whoever made it, without the powers over the instance. */
   async findKey(hash: Buffer): Promise<ActiveKey | undefined> {
     interface Row {
       id: string;
@@ -51,11 +52,13 @@ export class PrincipalsRepository {
       seconds_left: number | null;
     }
     const rows = await this.postgres.query<Row>(
-      sql`SELECT k.id, k.owner_id, k.workspace_id, u.instance_admin, m.role, k.scopes, k.requests_per_minute,
+      sql`SELECT k.id, k.owner_id, k.workspace_id, p.instance_admin AND k.made_by IS NULL AS instance_admin, m.role, k.scopes, k.requests_per_minute,
                  k.tokens_per_day::float8 AS tokens_per_day,
                  extract(epoch FROM k.expires_at - now())::float8 AS seconds_left
-          FROM api_keys k JOIN users u ON u.id = k.owner_id JOIN memberships m ON m.user_id = u.id AND m.workspace_id = k.workspace_id
-          WHERE k.secret_hash = ${hash} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.status = 'active'`,
+          FROM api_keys k JOIN users u ON u.id = k.owner_id JOIN users p ON p.id = coalesce(k.made_by, k.owner_id)
+            JOIN memberships m ON m.user_id = p.id AND m.workspace_id = k.workspace_id
+          WHERE k.secret_hash = ${hash} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+            AND u.status = 'active' AND p.status = 'active'`,
     );
     const row = rows[0];
     if (row === undefined) return undefined;
