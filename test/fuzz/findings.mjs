@@ -1,24 +1,25 @@
 // What the fuzzers found, each fault once for every operation and check, and the closing line.
 const SERVER_ERRORS = ['not_a_server_error', 'network'];
-const AUTH = ['ignored_auth'];
+const AUTH = ['ignored_auth', 'foreign_access'];
 const MOST_SHOWN = 40;
 
 export class Findings {
-  requests = 0;
+  /** By who sent them. */
+  requests = { schemathesis: 0, drive: 0 };
   /** "operation status" to the number of answers. */
   answers = new Map();
   /** "check operation status" to the first of its kind, with how many there were. */
   faults = new Map();
 
-  take({ counts, findings }, seed) {
+  take(sender, { counts, findings }, seed) {
     for (const [key, count] of Object.entries(counts)) {
-      this.requests += count;
+      this.requests[sender] += count;
       this.answers.set(key, (this.answers.get(key) ?? 0) + count);
     }
     for (const finding of findings) {
       const key = `${finding.check} ${finding.operation} ${finding.status ?? ''}`;
       const known = this.faults.get(key);
-      if (known === undefined) this.faults.set(key, { ...finding, seed, count: 1 });
+      if (known === undefined) this.faults.set(key, { ...finding, sender, seed, count: 1 });
       else known.count += 1;
     }
   }
@@ -31,18 +32,25 @@ export class Findings {
     return [...this.faults.values()].filter(({ check }) => checks.includes(check));
   }
 
+  /** Percent of the answers that were a success: how deep the requests went. */
+  #share() {
+    const good = [...this.answers].reduce((sum, [key, count]) => sum + (/ 2\d\d$/.test(key) ? count : 0), 0);
+    return Math.round((100 * good) / (this.requests.schemathesis + this.requests.drive));
+  }
+
   /** Prints everything; answers how many faults there are. */
   report({ requests, failures, crashed, errors }) {
     const faults = [...this.faults.values()];
-    for (const { check, operation, status, count, seed, message, request, answer } of faults.slice(0, MOST_SHOWN))
+    for (const { check, operation, status, sender, count, seed, message, request, answer } of faults.slice(0, MOST_SHOWN))
       process.stdout.write(
-        `${check}: ${operation} ${status ?? ''} (${count} times, seed ${seed})\n  ${message}\n  ${request}\n  ${answer ?? ''}\n`,
+        `${check}: ${operation} ${status ?? ''} (${count} times, ${sender}, seed ${seed})\n  ${message}\n  ${request}\n  ${answer ?? ''}\n`,
       );
     for (const line of failures) process.stdout.write(`5xx by the server's own count: ${line}\n`);
     for (const line of errors.slice(0, 20)) process.stdout.write(`${line.slice(0, 2_000)}\n`);
+    const { schemathesis, drive } = this.requests;
     const others = faults.length - this.of([...SERVER_ERRORS, ...AUTH]).length;
     process.stdout.write(
-      `${this.requests} requests (${requests} by the server's count), ${this.operations} operations, ${failures.length} kinds of 5xx, ${crashed ? 1 : 0} crashes, ` +
+      `${schemathesis + drive} requests (${schemathesis} by schemathesis, ${drive} by test/fuzz/drive; ${requests} by the server's count; ${this.#share()} % answered 2xx), ${this.operations} operations, ${failures.length} kinds of 5xx, ${crashed ? 1 : 0} crashes, ` +
         `${others} schema violations, ${this.of(AUTH).length} ignored auth\n`,
     );
     const failed = faults.length + failures.length + (crashed ? 1 : 0);

@@ -10,8 +10,10 @@ from schemathesis.core.parameters import ParameterLocation
 
 NURSERY = os.environ["FUZZ_NURSERY"]
 REPORT = os.environ["FUZZ_REPORT"]
-# Of 100 cases with sound path parameters or a sound body, this many are led to things that exist.
+# Of 100 cases with sound path parameters or a sound body, this many are led to things that exist; fewer where they are deleted, so that something is
+# left for the others.
 LIVE = 80
+LIVE_TO_DELETE = 15
 MODELS = {"/v1/embeddings": "scripted-embedding", "/api/v1/vectors/collections": "scripted-embedding"}
 
 lock = threading.Lock()
@@ -75,7 +77,7 @@ def before_call(context, case, kwargs):
     if meta is None or meta.phase.name.value == "stateful":
         return
     number = number_of(case)
-    if number % 100 >= LIVE:
+    if number % 100 >= (LIVE_TO_DELETE if case.method == "DELETE" else LIVE):
         return
     if case.path_parameters and not meta.is_negative_at(ParameterLocation.PATH):
         lead_path(case, number // 100)

@@ -1,5 +1,6 @@
 // Keeps things alive in the workspace that is fuzzed, so that most requests reach one: it lists what is there, makes what is missing and writes
 // the ids to a file that the fuzzers read. It sees also what the fuzzers made themselves.
+import { randomUUID } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { Client } from '../../scripts/client.mjs';
 
@@ -7,12 +8,14 @@ const EMAIL = 'fuzz@example.org';
 const PASSWORD = 'a long enough password';
 /** An access token lives for 15 minutes. */
 const LOGIN_MS = 8 * 60_000;
-const PAUSE_MS = 1_000;
-const LEAST = 4;
+const PAUSE_MS = 300;
+const LEAST = 6;
 const MOST = 10;
 const THROWAWAYS = 8;
 
 export class Nursery {
+  /** Stands in every text here: nobody else may ever see it. */
+  canary = `canary-${randomUUID()}`;
   things = {};
   throwaway = [];
   serial = 0;
@@ -52,7 +55,7 @@ export class Nursery {
     this.things = {
       agents: await this.#kept('/api/v1/agents', () => this.#agent()),
       runs: await this.#runs(),
-      keys: await this.#kept('/api/v1/auth/keys', () => this.#post('/api/v1/auth/keys', { name: 'fuzz', scopes: ['jobs:read'] })),
+      keys: await this.#kept('/api/v1/auth/keys', () => this.#post('/api/v1/auth/keys', { name: this.canary, scopes: ['jobs:read'] })),
       sessions: await this.#sessions(),
       documents: await this.#kept('/api/v1/documents', () => this.#document()),
       jobs: await this.#kept('/api/v1/jobs', undefined),
@@ -97,7 +100,7 @@ export class Nursery {
 
   #agent() {
     this.serial += 1;
-    return this.#post('/api/v1/agents', { name: `agent-${this.serial}`, tools: ['calculate'] });
+    return this.#post('/api/v1/agents', { name: `agent-${this.serial}`, instructions: this.canary, tools: ['calculate'] });
   }
 
   async #runs() {
@@ -110,12 +113,12 @@ export class Nursery {
 
   async #document() {
     this.serial += 1;
-    const text = `Number ${this.serial}: the harbour office opens at six in the morning. It closes at four in the afternoon.`;
+    const text = `Number ${this.serial} (${this.canary}): the harbour office opens at six in the morning. It closes at four in the afternoon.`;
     return this.#gently(this.client.upload(`harbour-${this.serial}.txt`, text));
   }
 
   async #sessions() {
-    const sessions = await this.#kept('/api/v1/chat/sessions', () => this.#post('/api/v1/chat/sessions', { title: 'Fuzz' }));
+    const sessions = await this.#kept('/api/v1/chat/sessions', () => this.#post('/api/v1/chat/sessions', { title: this.canary }));
     for (const session of sessions) {
       const messages = (await this.#list(`/api/v1/chat/sessions/${session.id}/messages?limit=${MOST}`)) ?? [];
       if (messages.length < 2) await this.#post(`/api/v1/chat/sessions/${session.id}/messages?wait=5`, { content: 'When does it open?' });
@@ -133,7 +136,7 @@ export class Nursery {
         const more = Array.from({ length: LEAST }, (_, at) => ({
           id: `p${at}`,
           vector: [1, at, 0, 0.5],
-          metadata: { number: at, word: 'a' },
+          metadata: { number: at, word: this.canary },
         }));
         await this.#gently(this.client.json('PUT', address, { points: more }));
       }

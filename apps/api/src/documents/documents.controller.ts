@@ -31,14 +31,15 @@ import {
   type TextQuery,
 } from './documents.schema';
 
-const PASSIVE_TYPES = new Set([
+const PASSIVE_TYPES = [
   'application/json',
   'application/pdf',
   'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
   'text/csv',
   'text/markdown',
   'text/plain',
-]);
+];
+const UNKNOWN_TYPE = 'application/octet-stream';
 
 /** The documents of a workspace. */
 @ApiTags('documents')
@@ -156,7 +157,7 @@ export class DocumentsController {
   @Get(':id/content')
   @Access('documents:read')
   @ApiOperation({ summary: 'Download the original of a document.' })
-  @ApiProduces('application/octet-stream')
+  @ApiProduces(UNKNOWN_TYPE, ...PASSIVE_TYPES)
   @ApiResponse({ status: 200, description: 'The original, as an attachment.', schema: { type: 'string', format: 'binary' } })
   @Problems('not_found', 'conflict')
   async content(@Param('id', IdPipe) id: string, @Caller() principal: Principal, @Res({ passthrough: true }) reply: FastifyReply) {
@@ -198,7 +199,7 @@ function answered({ document, job }: TakenDocument, reply: FastifyReply) {
 
 /** The type of a download: none that a browser would run or draw, whatever the original is. */
 function downloadType(mediaType: string): string {
-  return PASSIVE_TYPES.has(mediaType.split(';', 1)[0] ?? '') ? mediaType : 'application/octet-stream';
+  return PASSIVE_TYPES.includes(mediaType.split(';', 1)[0] ?? '') ? mediaType : UNKNOWN_TYPE;
 }
 
 /** RFC 6266: a plain name for old clients, the whole one for all others; neither is a path, whoever saves it. */

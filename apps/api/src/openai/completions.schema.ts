@@ -27,6 +27,7 @@ export const completionSchema = z
     object: z.literal('text_completion'),
     created: z.int(),
     model: z.string().meta({ description: 'The model that wrote; an alias is resolved.' }),
+    system_fingerprint: z.string().nullable(),
     choices: z.array(
       z.object({
         index: z.int().meta({ description: 'The prompt, counted from 0.' }),
