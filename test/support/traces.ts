@@ -1,4 +1,4 @@
-import { appendFileSync, createWriteStream, mkdirSync, readFileSync, readdirSync, type WriteStream } from 'node:fs';
+import { appendFileSync, createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PrometheusMetrics } from '@backing/prometheus';
@@ -38,9 +38,10 @@ export class Traces {
     appendFileSync(join(this.folder, 'secrets.ndjson'), lines.join(''));
   }
 
-  /** The secrets that a data directory holds. */
+  /** The secrets that a data directory holds: none when the settings brought them. */
   secretsOf(directory: string): void {
     const folder = join(directory, 'secrets');
+    if (!existsSync(folder)) return;
     for (const name of readdirSync(folder)) this.secret(readFileSync(join(folder, name), 'utf8').trim());
   }
 
