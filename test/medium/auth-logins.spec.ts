@@ -219,7 +219,7 @@ describeDatabases('Logins', (kind) => {
       [{ exp: undefined }],
       [{ iat: undefined }],
       [{ iat: now - 901 }],
-      [{ nbf: now + 60 }],
+      [{ nbf: now + 3_600 }],
       [{ sub: '0190a0a0-0000-7000-8000-000000000000' }],
       [{ wid: '0190a0a0-0000-7000-8000-000000000000' }],
       [{ sid: 'x' }],

@@ -23,6 +23,8 @@ import { VectorsApiModule } from './vectors/vectors-api.module';
 import { ModelsApiModule } from './models/models-api.module';
 import { OpenAiApiModule } from './openai/openai-api.module';
 import { UsageApiModule } from './usage/usage-api.module';
+import { UsersApiModule } from './users/users-api.module';
+import { WorkspacesApiModule } from './workspaces/workspaces-api.module';
 
 /** The whole product in one process: every feature and its HTTP edge over the adapters that the settings name. */
 @Module({
@@ -36,6 +38,8 @@ import { UsageApiModule } from './usage/usage-api.module';
     DocsApiModule,
     MetricsApiModule,
     AuthApiModule,
+    WorkspacesApiModule,
+    UsersApiModule,
     AuditApiModule,
     ModelsApiModule,
     UsageApiModule,

@@ -38,6 +38,12 @@ export class CollectionRemoval implements OnApplicationBootstrap, BeforeApplicat
     void this.remains.sweep();
   }
 
+  /** Everything of a workspace that nobody is in any more, its collection default too. Resolves when the points are gone as well. */
+  async removeAll(workspaceId: string): Promise<void> {
+    for (const collection of await this.remains.buryAll(workspaceId)) await this.empty(collection);
+    await this.remains.sweep();
+  }
+
   private async resume(): Promise<void> {
     for (const collection of await this.remains.buried()) await this.empty(collection);
     await this.remains.sweep();

@@ -3,6 +3,7 @@ import { BlobsModule, FileBlobs } from '@backing/blobs';
 import { EgressModule } from '@backing/egress';
 import { ParsersModule } from '@backing/parsers';
 import { PostgresBlobs, PostgresModule } from '@backing/postgres';
+import { AuditModule } from '@features/audit';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '@features/models';
 import { VectorsModule } from '@features/vectors';
@@ -11,6 +12,7 @@ import { AppConfig } from '@kernel/config';
 import { CollectionRemoval } from './collection-removal.service';
 import { CitationsRepository } from './citations.repository';
 import { DocumentChunksRepository } from './document-chunks.repository';
+import { DocumentErasure } from './document-erasure.service';
 import { DocumentFetch } from './document-fetch.service';
 import { DocumentIntake } from './document-intake.service';
 import { DocumentOriginals } from './document-originals.service';
@@ -28,7 +30,7 @@ import { IngestHandler } from './ingest.handler';
 
 /** Documents: taking them in, reading them in the background, showing and deleting them. */
 @Module({
-  imports: [BlobsModule, EgressModule, ParsersModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
+  imports: [AuditModule, BlobsModule, EgressModule, ParsersModule, PostgresModule, JobsModule, ModelsModule, VectorsModule],
   providers: [
     {
       provide: Blobs,
@@ -39,6 +41,7 @@ import { IngestHandler } from './ingest.handler';
     CollectionRemoval,
     CitationsRepository,
     DocumentChunksRepository,
+    DocumentErasure,
     DocumentFetch,
     DocumentIntake,
     DocumentOriginals,

@@ -67,6 +67,14 @@ export class JobsRepository {
     return rows[0]?.count ?? 0;
   }
 
+  async openOf(whose: { workspaceId: string } | { ownerId: string }): Promise<string[]> {
+    const theirs = 'ownerId' in whose ? sql`owner_id = ${whose.ownerId}::uuid` : sql`workspace_id = ${whose.workspaceId}::uuid`;
+    const rows = await this.client.query<{ id: string }>(
+      sql`SELECT id FROM jobs WHERE ${theirs} AND status IN ('queued', 'running', 'waiting') ORDER BY id`,
+    );
+    return rows.map((row) => row.id);
+  }
+
   /** Jobs that wait or run by kind: the whole instance, not one workspace. */
   async openCounts(): Promise<{ kind: string; status: JobStatus; count: number }[]> {
     return this.client.query(

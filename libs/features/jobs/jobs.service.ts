@@ -71,6 +71,11 @@ export class Jobs {
     for (const id of await this.repository.openOfSubject(subjectId)) await this.supersede(id);
   }
 
+  /** Cancels all open jobs of a workspace or of a person; resolves when that is committed. */
+  async cancelAll(whose: { workspaceId: string } | { ownerId: string }): Promise<void> {
+    for (const id of await this.repository.openOf(whose)) await this.supersede(id);
+  }
+
   /** Cancels a job that something else has taken the place of; one that has ended by itself is as good. */
   async supersede(id: string): Promise<void> {
     await this.end(id).catch((error: unknown) => {

@@ -47,6 +47,12 @@ export class CollectionRemains implements BeforeApplicationShutdown {
     return collection;
   }
 
+  /** Deletes all collections of a workspace; answers those of which something is left. */
+  async buryAll(workspaceId: string): Promise<Collection[]> {
+    await this.repository.buryAll(workspaceId);
+    return (await this.repository.buried()).filter((collection) => collection.workspaceId === workspaceId);
+  }
+
   /** Deleted collections of which something is left. */
   buried(): Promise<Collection[]> {
     return this.repository.buried();

@@ -121,6 +121,12 @@ export class CollectionsRepository {
     await connection.query(sql`UPDATE collections SET name = ${DELETED + id}, updated_at = now() WHERE id = ${id}`);
   }
 
+  async buryAll(workspaceId: string): Promise<void> {
+    await this.postgres.query(
+      sql`UPDATE collections SET name = ${DELETED} || id::text, updated_at = now() WHERE workspace_id = ${workspaceId} AND left(name, 1) <> ${DELETED}`,
+    );
+  }
+
   /** Collections that were deleted and still have rows. */
   async buried(): Promise<Collection[]> {
     const rows = await this.postgres.query<CollectionRow>(

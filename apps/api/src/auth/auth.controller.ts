@@ -47,9 +47,9 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { setup_token: setupToken, ...person } = body;
+    const { setup_token: setupToken, invite_token: inviteToken, ...person } = body;
     const origin = registrationOrigin(request, this.config.http.loopback);
-    const signedIn = await this.registration.register({ ...person, setupToken }, origin);
+    const signedIn = await this.registration.register({ ...person, setupToken, inviteToken }, origin);
     void reply.header('Location', '/api/v1/auth/me');
     return signedInView(signedIn);
   }

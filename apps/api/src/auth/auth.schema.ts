@@ -11,6 +11,12 @@ export const registerBody = z
     email,
     password: z.string().min(12).max(1024).meta({ example: 'correct horse battery staple' }),
     name: z.string().trim().min(1).max(200).optional(),
+    invite_token: z
+      .string()
+      .min(1)
+      .max(512)
+      .optional()
+      .meta({ description: 'Of an invitation for this e-mail; needed where AUTH_REGISTRATION is `invite`.' }),
     setup_token: z
       .string()
       .min(1)
@@ -26,6 +32,32 @@ export type LoginBody = z.infer<typeof loginBody>;
 
 export const refreshBody = z.strictObject({ refresh_token: refreshToken }).meta({ id: 'RefreshRequest' });
 export type RefreshBody = z.infer<typeof refreshBody>;
+
+export const switchBody = z.strictObject({ workspace_id: z.uuid().toLowerCase() }).meta({ id: 'SwitchRequest' });
+export type SwitchBody = z.infer<typeof switchBody>;
+
+const newPassword = z.string().min(12).max(1024).meta({ example: 'correct horse battery staple' });
+
+export const passwordBody = z
+  .strictObject({ current_password: z.string().min(1).max(1024), new_password: newPassword })
+  .meta({ id: 'PasswordRequest' });
+export type PasswordBody = z.infer<typeof passwordBody>;
+
+const handedToken = z.string().min(1).max(512).optional();
+
+export const acceptBody = z
+  .strictObject({
+    invite_token: handedToken.meta({ description: 'Of an invitation; or reset_token, never both.' }),
+    reset_token: handedToken.meta({ description: 'Of a password reset.' }),
+    password: newPassword.meta({ description: 'The new one; who has an account already sends the one it has.' }),
+    name: z.string().trim().min(1).max(200).optional().meta({ description: 'Of somebody who gets an account by the invitation.' }),
+  })
+  .refine(({ invite_token: invite, reset_token: reset }) => (invite === undefined) !== (reset === undefined), {
+    path: ['invite_token'],
+    message: 'exactly one of invite_token and reset_token is needed',
+  })
+  .meta({ id: 'AcceptRequest' });
+export type AcceptBody = z.infer<typeof acceptBody>;
 
 const userSchema = z
   .object({ id: z.uuid(), email: z.string(), name: z.string().nullable(), instance_admin: z.boolean(), created_at: z.iso.datetime() })
