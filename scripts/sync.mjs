@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { notices } from './supply/notices.mjs';
 import { sbom } from './supply/sbom.mjs';
+import { attackCasesPage } from './sync/attack-cases-page.mjs';
+import { attackTests } from './sync/attack-tests.mjs';
 import { openAiParametersPage } from './sync/openai-parameters-page.mjs';
 import { settingsPage } from './sync/settings-page.mjs';
 import { ROOT, StepError, exitWith, say } from './toolchain/process.mjs';
@@ -19,6 +21,7 @@ const GENERATED = {
   THIRD_PARTY_NOTICES: notices,
   'deploy/openapi.json': openApi,
   'deploy/sbom.cdx.json': () => sbom(),
+  'docs/attack-cases.md': attackCases,
   'docs/openai-parameters.md': () => openAiParametersPage(createRequire(import.meta.url)(join(ROOT, PARAMETERS)).PARAMETER_TABLES),
   'docs/settings.md': () => settingsPage(readText('.env.example')),
 };
@@ -37,6 +40,11 @@ await exitWith(async () => {
   if (stale.length === 0 || !process.argv.includes('--check')) return 0;
   throw new StepError(`${stale.join(', ')}: not what the sources say now. Run "npm run sync" and commit the result.`);
 });
+
+function attackCases() {
+  const cases = createRequire(import.meta.url)(join(ROOT, 'test', 'attacks', 'cases.cjs'));
+  return attackCasesPage(cases, attackTests(ROOT), JSON.parse(readText('test/attacks/last-red.json') ?? '{}'));
+}
 
 async function openApi() {
   const options = { cwd: ROOT, maxBuffer: 64 << 20, timeout: DEADLINE_MS };

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadScript } from '../scripts/load-script';
+
+const ROOT = join(__dirname, '..', '..');
+
+interface Mutant {
+  guard: string;
+  file: string;
+  find: string;
+  replace: string;
+  spec: string;
+  cases: string[];
+}
+interface CaseTest {
+  file: string;
+  title: string;
+  cases: string[];
+}
+interface Case {
+  about: string;
+  state: 'test' | 'absent' | 'later' | 'n/a';
+  until?: string;
+  why?: string;
+}
+
+describe('the attack cases', () => {
+  const cases = jest.requireActual<Record<string, Case>>('../attacks/cases.cjs');
+  const { MUTANTS: mutants } = jest.requireActual<{ MUTANTS: Mutant[] }>('../attacks/mutants/index.cjs');
+  let tests: CaseTest[];
+  beforeAll(async () => {
+    const { attackTests } = await loadScript<{ attackTests(root: string): CaseTest[] }>('sync/attack-tests.mjs');
+    tests = attackTests(ROOT);
+  });
+
+  it('are numbered in order, and each says what it is and where it stands', () => {
+    expect(Object.keys(cases)).toEqual(Object.keys(cases).sort());
+    expect(Object.keys(cases).length).toBe(144);
+    for (const [number, { about, state, until, why }] of Object.entries(cases)) {
+      expect([number, about.length > 10]).toEqual([number, true]);
+      expect([number, state === 'later', state === 'n/a']).toEqual([number, until !== undefined, why !== undefined]);
+    }
+  });
+
+  it('have a test each, unless they come later or cannot be', () => {
+    const tested = new Set(tests.flatMap((test) => test.cases));
+    const demanded = Object.keys(cases).filter((number) => ['test', 'absent'].includes(cases[number]?.state ?? ''));
+    expect(demanded.filter((number) => !tested.has(number))).toEqual([]);
+  });
+
+  it('are all that tests bear numbers of', () => {
+    expect(tests.filter((test) => test.cases.some((number) => cases[number] === undefined))).toEqual([]);
+  });
+
+  it('have guards that can be switched off: at least forty, each with a name of its own', () => {
+    const names = mutants.map(({ guard }) => guard);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+    expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))).toEqual([]);
+    expect(names.length).toBeGreaterThanOrEqual(40);
+  });
+
+  it('have guards that stand where the mutants say, once', () => {
+    for (const { guard, file, find, replace } of mutants) {
+      const times = readFileSync(join(ROOT, file), 'utf8').split(find).length - 1;
+      expect([guard, times, find === replace]).toEqual([guard, 1, false]);
+    }
+  });
+
+  it('have guards whose spec is there and bears every case of theirs', () => {
+    for (const { guard, spec, cases: own } of mutants) {
+      expect([guard, existsSync(join(ROOT, 'test', 'attacks', `${spec}.spec.ts`))]).toEqual([guard, true]);
+      const borne = tests.filter(({ file }) => file === `test/attacks/${spec}`).flatMap((test) => test.cases);
+      expect([guard, own.length > 0, own.filter((number) => !borne.includes(number))]).toEqual([guard, true, []]);
+    }
+  });
+});
