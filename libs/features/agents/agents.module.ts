@@ -1,11 +1,13 @@
 import { Module } from '@nestjs/common';
 import { PostgresModule } from '@backing/postgres';
+import { AuditModule } from '@features/audit';
 import { ChatModule } from '@features/chat';
 import { DocumentsModule } from '@features/documents';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '@features/models';
 import { StandingModule } from '@features/standing';
 import { VectorsModule } from '@features/vectors';
+import { AgentRemoval } from './agent-removal.service';
 import { AgentRuns } from './agent-runs.service';
 import { agentsRun } from './agents.jobs';
 import { AgentsRepository } from './agents.repository';
@@ -26,7 +28,7 @@ import { ToolGate } from './tools/tool-gate.service';
 
 /** Agents: models that work with tools, step by step, within limits. */
 @Module({
-  imports: [PostgresModule, StandingModule, JobsModule, ModelsModule, VectorsModule, DocumentsModule, ChatModule],
+  imports: [PostgresModule, AuditModule, StandingModule, JobsModule, ModelsModule, VectorsModule, DocumentsModule, ChatModule],
   providers: [
     AgentsRepository,
     RunsRepository,
@@ -42,10 +44,11 @@ import { ToolGate } from './tools/tool-gate.service';
     ResearchLoop,
     LoopChoice,
     Agents,
+    AgentRemoval,
     AgentRuns,
     RunHandler,
     { provide: DeclaredJobs, useValue: new DeclaredJobs(agentsRun) },
   ],
-  exports: [Agents, AgentRuns, ToolBox],
+  exports: [Agents, AgentRemoval, AgentRuns, ToolBox],
 })
 export class AgentsModule {}

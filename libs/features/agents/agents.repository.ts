@@ -61,8 +61,8 @@ export class AgentsRepository {
     return rows[0];
   }
 
-  async delete(id: string): Promise<void> {
-    await this.postgres.query(sql`DELETE FROM agents WHERE id = ${id}::uuid`);
+  async delete(connection: Queryable, id: string): Promise<void> {
+    await connection.query(sql`DELETE FROM agents WHERE id = ${id}::uuid`);
   }
 
   private inserted(connection: Queryable, workspaceId: string, ownerId: string | null, fields: AgentFields): Promise<Agent[]> {

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { isUniqueViolation } from '@backing/postgres';
-import { Jobs } from '@features/jobs';
 import { Models } from '@features/models';
 import { Collections } from '@features/vectors';
 import { AppError } from '@kernel/errors';
@@ -8,6 +7,7 @@ import type { Principal } from '@kernel/identity';
 import { assertAnswerSchema } from '@kernel/models';
 import type { Page, PageQuery } from '@kernel/paging';
 import { DEFAULT_LIMITS, type Agent, type AgentFields, type AgentLimits } from './agent.entity';
+import { assertVersion, changedMeanwhile } from './agent-version';
 import { AgentsRepository } from './agents.repository';
 import { READY_MADE } from './ready-made';
 import { ToolBox } from './tools/tool-box.service';
@@ -35,7 +35,6 @@ export class Agents {
 
   constructor(
     private readonly repository: AgentsRepository,
-    private readonly jobs: Jobs,
     private readonly models: Models,
     private readonly collections: Collections,
     private readonly toolBox: ToolBox,
@@ -77,16 +76,6 @@ export class Agents {
     return changed;
   }
 
-  /** Its open runs are cancelled; what has run stays with the snapshot of the agent. */
-  async delete(principal: Principal, id: string, versions?: number[]): Promise<void> {
-    const agent = await this.get(principal, id);
-    assertVersion(agent, versions);
-    await this.jobs.cancelSubject(agent.id);
-    await this.repository.delete(agent.id);
-    // A run that was accepted in between has lost its agent; its job must not go on.
-    await this.jobs.cancelSubject(agent.id);
-  }
-
   /** Also for workspaces that are older than agents; remembered, so that it costs one statement for each workspace and process. */
   private async furnish(workspaceId: string): Promise<void> {
     if (this.furnished.has(workspaceId)) return;
@@ -124,12 +113,4 @@ async function named<T>(write: () => Promise<T>): Promise<T> {
     if (isUniqueViolation(error, 'agents_name')) throw new AppError('conflict', 'name: the workspace has an agent of this name.');
     throw error;
   }
-}
-
-function assertVersion(agent: Agent, versions: number[] | undefined): void {
-  if (versions !== undefined && !versions.includes(agent.version)) throw changedMeanwhile();
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('precondition_failed', 'The agent has changed since it was read.');
 }

@@ -1,3 +1,4 @@
+export { AgentRemoval } from './agent-removal.service';
 export { AgentsModule } from './agents.module';
 export { Agents, type AgentInput } from './agents.service';
 export { AgentRuns, type RunInput } from './agent-runs.service';

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Agents, ToolBox, type Agent } from '@features/agents';
+import { AgentRemoval, Agents, ToolBox, type Agent } from '@features/agents';
 import type { Principal } from '@kernel/identity';
 import { listAnswer, type PageQuery } from '@kernel/paging';
 import type { FastifyReply } from 'fastify';
@@ -28,6 +28,7 @@ import {
 export class AgentsController {
   constructor(
     private readonly agents: Agents,
+    private readonly removal: AgentRemoval,
     private readonly toolBox: ToolBox,
   ) {}
 
@@ -101,7 +102,7 @@ export class AgentsController {
     @Headers('if-match') ifMatch: string | undefined,
     @Caller() principal: Principal,
   ): Promise<void> {
-    await this.agents.delete(principal, id, acceptedVersions(ifMatch));
+    await this.removal.remove(principal, id, acceptedVersions(ifMatch));
   }
 }
 

@@ -182,7 +182,7 @@ export class DocumentsController {
     @Headers('if-match') ifMatch: string | undefined,
     @Caller() principal: Principal,
   ): Promise<void> {
-    await this.removal.remove(principal.workspaceId, id, acceptedVersions(ifMatch));
+    await this.removal.remove(principal.workspaceId, id, { known: acceptedVersions(ifMatch), by: principal });
   }
 }
 

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audit } from '@features/audit';
 import { Jobs } from '@features/jobs';
 import { ModelPulls, ModelRemoval, Models } from '@features/models';
 import { AppError } from '@kernel/errors';
@@ -30,6 +31,7 @@ export class ModelsController {
     private readonly pulls: ModelPulls,
     private readonly removal: ModelRemoval,
     private readonly jobs: Jobs,
+    private readonly audit: Audit,
   ) {}
 
   @Get()
@@ -71,6 +73,7 @@ export class ModelsController {
   async remove(@Param('id') id: string, @Caller() principal: Principal): Promise<void> {
     assertInstanceAdmin(principal);
     await this.removal.remove(id);
+    await this.audit.add(undefined, { workspaceId: null, actor: principal, action: 'model.deleted', subject: { kind: 'model', id } });
   }
 
   @Get(':id')

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { OllamaModule } from '@backing/ollama';
+import { AuditModule } from '@features/audit';
 import { DeclaredJobs, JobsModule } from '@features/jobs';
 import { ModelsModule } from '../models.module';
 import { ModelPulls } from './model-pulls.service';
@@ -10,7 +11,7 @@ import { PullsRepository } from './pulls.repository';
 
 /** Models come and go: pulls as jobs, and removal. */
 @Module({
-  imports: [JobsModule, ModelsModule, OllamaModule],
+  imports: [AuditModule, JobsModule, ModelsModule, OllamaModule],
   providers: [
     { provide: DeclaredJobs, useFactory: () => new DeclaredJobs(pullModel) },
     ModelPulls,

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Queryable } from '@backing/postgres';
-import { Jobs } from '@features/jobs';
+import { Audit } from '@features/audit';
+import { Jobs, type SettledJob } from '@features/jobs';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
-import { pullModel } from './models.jobs';
+import { pullModel, type PullModel } from './models.jobs';
 import { pullTarget, type PullTarget } from './pull-target';
 import { PullsRepository, type PulledModel } from './pulls.repository';
 
@@ -20,6 +21,7 @@ export class ModelPulls {
     private readonly repository: PullsRepository,
     private readonly jobs: Jobs,
     private readonly config: AppConfig,
+    private readonly audit: Audit,
   ) {}
 
   /** MODELS_DIR. */
@@ -44,7 +46,9 @@ export class ModelPulls {
   }
 
   /** Inside the transaction that ends the job. */
-  finished(connection: Queryable, jobId: string, pulled: PulledModel): Promise<void> {
-    return this.repository.finish(connection, jobId, pulled);
+  async finished(connection: Queryable, { id, ownerId }: SettledJob<PullModel>, pulled: PulledModel): Promise<void> {
+    await this.repository.finish(connection, id, pulled);
+    const subject = { kind: 'model', id: pulled.model };
+    await this.audit.add(connection, { workspaceId: null, actor: { userId: ownerId }, action: 'model.pulled', subject });
   }
 }

@@ -46,7 +46,7 @@ export class PullHandler extends JobHandler<PullModel, PulledModel> {
 
   async settle(connection: Queryable, job: SettledJob<PullModel>, outcome: JobOutcome<PulledModel>): Promise<object> {
     if (outcome.status !== 'succeeded') return {};
-    await this.pulls.finished(connection, job.id, outcome.result);
+    await this.pulls.finished(connection, job, outcome.result);
     return outcome.result;
   }
 
