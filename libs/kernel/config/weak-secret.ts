@@ -22,6 +22,8 @@ const PUBLISHED = [
   'yoursecret',
   'your-secret',
   'your_secret',
+  'string-secret',
+  '256-bits',
   'your-256-bit',
   'your-384-bit',
   'your-512-bit',

@@ -58,6 +58,7 @@ export class BodyDeadline {
     const request = raw.req;
     if (request.complete || request.socket.destroyed) return;
     const late = setTimeout(() => request.complete || request.socket.destroy(), this.times.linger);
-    request.socket.once('close', () => clearTimeout(late));
+    // Not of the socket, which may carry thousands of refused requests.
+    request.once('close', () => clearTimeout(late));
   }
 }

@@ -11,6 +11,8 @@ const ISSUER = 'sutazai';
 const AUDIENCE = 'sutazai-api';
 const LIFETIME_SECONDS = 900;
 const LONGEST_TOKEN = 2_048;
+/** How far the clock of another replica may be ahead of this one's. */
+const SKEW_SECONDS = 60;
 
 export interface AccessClaims {
   userId: string;
@@ -21,7 +23,7 @@ export interface AccessClaims {
 
 interface SignedToken {
   header: Record<string, unknown>;
-  payload: { sub?: unknown; sid?: unknown; wid?: unknown; exp?: unknown };
+  payload: { sub?: unknown; sid?: unknown; wid?: unknown; exp?: unknown; iat?: unknown };
 }
 
 /** Signs and checks access tokens: JWT with HS256, issuer, audience, type and algorithm pinned, good for 15 minutes. */
@@ -85,7 +87,8 @@ export class AccessTokens {
 /** A header with anything beside `alg` and `typ` (`crit`, `kid`, `jwk`, `x5u` …) is not ours. */
 function claimsOf({ header, payload }: SignedToken): AccessClaims | undefined {
   if (header.alg !== ALGORITHM || header.typ !== TYPE || Object.keys(header).length !== 2) return undefined;
-  const { sub, sid, wid, exp } = payload;
+  const { sub, sid, wid, exp, iat } = payload;
   if (!isUuid(sub) || !isUuid(sid) || !isUuid(wid) || typeof exp !== 'number') return undefined;
+  if (typeof iat !== 'number' || iat > Date.now() / 1000 + SKEW_SECONDS) return undefined;
   return { userId: String(sub), loginId: String(sid), workspaceId: String(wid) };
 }
