@@ -1,7 +1,9 @@
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Audit } from '@features/audit';
 import { Jobs } from '@features/jobs';
 import { CollectionRemains, DEFAULT_COLLECTION, type Collection } from '@features/vectors';
 import { AppError } from '@kernel/errors';
+import type { Principal } from '@kernel/identity';
 import { DocumentRemoval } from './document-removal.service';
 
 /** Deletes collections with everything in them: documents, points, and the jobs that work on them. */
@@ -14,6 +16,7 @@ export class CollectionRemoval implements OnApplicationBootstrap, BeforeApplicat
     private readonly remains: CollectionRemains,
     private readonly removal: DocumentRemoval,
     private readonly jobs: Jobs,
+    private readonly audit: Audit,
   ) {}
 
   /** What a crash left of deletions. */
@@ -31,9 +34,12 @@ export class CollectionRemoval implements OnApplicationBootstrap, BeforeApplicat
    * From the first moment nobody finds the collection, and its name is free. Answers once its documents are gone; points follow in the
    * background. Errors: `not_found`, `conflict` (the default collection stays), `precondition_failed`.
    */
-  async remove(workspaceId: string, name: string, accepted: number[] | undefined): Promise<void> {
+  async remove(principal: Principal, name: string, accepted: number[] | undefined): Promise<void> {
     if (name === DEFAULT_COLLECTION) throw new AppError('conflict', 'Every workspace keeps its collection default.');
-    const collection = await this.remains.bury(workspaceId, name, accepted);
+    const { workspaceId } = principal;
+    const collection = await this.remains.bury(workspaceId, name, accepted, (connection, { id }) =>
+      this.audit.add(connection, { workspaceId, actor: principal, action: 'collection.deleted', subject: { kind: 'collection', id } }),
+    );
     await this.empty(collection);
     void this.remains.sweep();
   }

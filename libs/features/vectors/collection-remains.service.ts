@@ -1,5 +1,5 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
-import { PgvectorStore, PostgresClient } from '@backing/postgres';
+import { PgvectorStore, PostgresClient, type Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
 import { VectorStore } from '@kernel/vectors';
 import type { Collection } from './collection';
@@ -33,8 +33,13 @@ export class CollectionRemains implements BeforeApplicationShutdown {
     await this.last;
   }
 
-  /** Deletes a collection for everybody at once. Errors: `not_found`, `precondition_failed`. */
-  async bury(workspaceId: string, name: string, accepted: number[] | undefined): Promise<Collection> {
+  /** Deletes a collection for everybody at once, `told` in the same transaction. Errors: `not_found`, `precondition_failed`. */
+  async bury(
+    workspaceId: string,
+    name: string,
+    accepted: number[] | undefined,
+    told: (connection: Queryable, collection: Collection) => Promise<void>,
+  ): Promise<Collection> {
     const [collection] = await this.repository.byNames(workspaceId, [name]);
     if (collection === undefined) throw AppError.notFound(`The collection '${name}'`);
     await this.postgres.transaction(async (connection) => {
@@ -43,6 +48,7 @@ export class CollectionRemains implements BeforeApplicationShutdown {
       if (accepted !== undefined && !accepted.includes(found.revision))
         throw new AppError('precondition_failed', 'The collection has changed since it was read.');
       await this.repository.bury(connection, collection.id);
+      await told(connection, collection);
     });
     return collection;
   }

@@ -92,7 +92,7 @@ export class CollectionsController {
     @Headers('if-match') ifMatch: string | undefined,
     @Caller() principal: Principal,
   ): Promise<void> {
-    await this.removal.remove(principal.workspaceId, name, acceptedVersions(ifMatch));
+    await this.removal.remove(principal, name, acceptedVersions(ifMatch));
   }
 }
 
