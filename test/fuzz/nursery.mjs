@@ -27,10 +27,12 @@ export class Nursery {
   }
 
   async begin() {
-    await this.client.register(EMAIL, PASSWORD);
+    this.login = await this.client.register(EMAIL, PASSWORD);
     this.loggedIn = performance.now();
     await this.round();
     this.turning = this.#turn();
+    // Told by stop(); until then nobody waits for it.
+    this.turning.catch(() => undefined);
   }
 
   async stop() {
@@ -48,7 +50,9 @@ export class Nursery {
   /** One look at everything. What a fuzzer deletes in the meantime is simply not there: the next round makes it anew. */
   async round() {
     if (performance.now() - this.loggedIn > LOGIN_MS) {
-      await this.client.login(EMAIL, PASSWORD);
+      // Not by the password: a fuzzer may have used up the attempts of this address.
+      this.login = await this.client.json('POST', '/api/v1/auth/refresh', { refresh_token: this.login.refresh_token });
+      this.client.token = this.login.access_token;
       this.loggedIn = performance.now();
     }
     await this.#logins();
@@ -61,7 +65,7 @@ export class Nursery {
       jobs: await this.#kept('/api/v1/jobs', undefined),
       collections: await this.#collections(),
       models: ['scripted', 'scripted-embedding'].map((id) => ({ id })),
-      services: ['database', 'models'].map((id) => ({ id })),
+      services: ['postgres', 'ollama', 'workers'].map((id) => ({ id })),
     };
     const next = `${this.file}.next`;
     writeFileSync(next, JSON.stringify({ token: this.client.token, throwaway: this.throwaway, things: this.things }));
@@ -69,9 +73,8 @@ export class Nursery {
   }
 
   async #logins() {
-    const other = new Client(this.client.url);
-    if (this.throwaway.length === THROWAWAYS) this.throwaway.shift();
-    while (this.throwaway.length < THROWAWAYS) this.throwaway.push((await other.login(EMAIL, PASSWORD)).access_token);
+    const answer = await this.#post('/api/v1/auth/login', { email: EMAIL, password: PASSWORD });
+    if (answer !== undefined) this.throwaway = [...this.throwaway, answer.access_token].slice(-THROWAWAYS);
   }
 
   /** The youngest things of a list, at least LEAST of them. */

@@ -80,6 +80,7 @@ export const chatCompletionSchema = z
     object: z.literal('chat.completion'),
     created: z.int(),
     model: z.string().meta({ description: 'The model that answered; an alias is resolved.' }),
+    system_fingerprint: z.string().nullable(),
     choices: z.array(
       z.object({
         index: z.int(),
