@@ -105,13 +105,13 @@ describeDatabases('API keys', (kind) => {
     const elsewhere: Principal = { ...admin, workspaceId: bob.workspaceId };
     for (const other of [bob, colleague, elsewhere]) {
       expect(await codeOf(keys.revoke(other, key.id))).toBe('not_found');
-      expect((await keys.list(other, page)).data).toEqual([]);
+      expect((await keys.list(other, 'me', page)).data).toEqual([]);
     }
-    expect((await keys.list(admin, page)).data).toEqual([key]);
+    expect((await keys.list(admin, 'me', page)).data).toEqual([key]);
     await keys.revoke(admin, key.id);
     expect(await codeOf(authenticator.authenticate(secret))).toBe('unauthenticated');
     expect(await codeOf(keys.revoke(admin, key.id))).toBe('not_found');
-    expect((await keys.list(admin, page)).data).toEqual([]);
+    expect((await keys.list(admin, 'me', page)).data).toEqual([]);
   });
 
   it('are refused when they expire, also from the cache', async () => {
@@ -138,7 +138,7 @@ describeDatabases('API keys', (kind) => {
     const { key, secret } = await create(admin, [...SCOPES]);
     const principal = await authenticator.authenticate(secret);
     expect(await codeOf(create(principal, ['chat']))).toBe('forbidden');
-    expect(await codeOf(keys.list(principal, page))).toBe('forbidden');
+    expect(await codeOf(keys.list(principal, 'me', page))).toBe('forbidden');
     expect(await codeOf(keys.revoke(principal, key.id))).toBe('forbidden');
     expect(await codeOf(accounts.logout(principal))).toBe('forbidden');
   });
