@@ -22,7 +22,10 @@ export interface RouteOptions {
   spends?: boolean;
   /** Needs the instance admin, whatever the role in the workspace. */
   instance?: boolean;
-  /** The least role in the workspace of the path parameter `id`, which need not be the token's own; the feature checks it, 404 for strangers. */
+  /**
+   * The least role in the workspace of the path parameter `id` (of a list: in each workspace on it), which need not be the token's own; a key needs the
+   * scope `admin` and reaches its own workspace only. The feature checks it; 404 for strangers.
+   */
   member?: Role;
   /** For people with an access token; refused to API keys. */
   persons?: boolean;

@@ -47,7 +47,7 @@ export class WorkspacesController {
   }
 
   @Get()
-  @Access('any')
+  @Access('any', 'viewer', { member: 'viewer' })
   @ApiOperation({ summary: 'List the workspaces that you are in; an API key (scope admin) sees its own.' })
   @Answers(200, workspaceListSchema, 'A page of workspaces.')
   async list(@Query({ schema: pageQuery }) query: PageQuery, @Caller() principal: Principal) {
