@@ -37,6 +37,11 @@ export class JobHandlers {
     return handler;
   }
 
+  /** Whether the stored payload is one of its contract: what is not was planted, and no handler sees it. */
+  accepts(job: Pick<StoredJob, 'kind' | 'contractVersion' | 'payload'>): boolean {
+    return this.get(job).contract.payload.safeParse(job.payload).success;
+  }
+
   private add(handler: JobHandler): void {
     const { kind } = handler.contract;
     if (this.byKind.has(kind)) throw new Error(`Two handlers for the job ${kind}.`);

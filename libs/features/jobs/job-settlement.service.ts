@@ -47,7 +47,8 @@ export class JobSettlement {
   }
 
   private async end(connection: Queryable, job: StoredJob, outcome: JobOutcome<object>): Promise<StoredJob> {
-    const settled = await this.handlers.get(job).settle(connection, this.settledJob(job), outcome);
+    const handler = this.handlers.get(job);
+    const settled = this.handlers.accepts(job) ? await handler.settle(connection, this.settledJob(job), outcome) : {};
     return this.jobs.end(connection, job.id, endingOf(outcome, settled));
   }
 

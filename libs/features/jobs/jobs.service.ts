@@ -90,6 +90,7 @@ export class Jobs {
     if (job.status !== 'failed' && job.status !== 'cancelled') {
       throw new AppError('conflict', `Only a failed or cancelled job can be retried; this one is ${job.status}.`);
     }
+    if (!this.handlers.accepts(job)) throw new AppError('conflict', 'The job cannot be repeated: its stored payload breaks its contract.');
     const { jobId } = await this.handlers.get(job).retry(job, principal, requestId);
     this.wake();
     return this.get(principal, jobId);
