@@ -83,7 +83,9 @@ export async function openTeam(api: TestApi): Promise<Team> {
     ...(await ownersKeys(people, owner.userId, home)),
   } satisfies Record<ActorName, Actor>;
   const maker = { userId: owner.userId, workspaceId: home, token: actors.owner.token ?? '' };
-  const victim = await things.everything(maker, actors.viewer.userId);
+  const bystander = await people.make(canaries.text('member'));
+  await people.join(bystander.userId, home, 'viewer');
+  const victim = await things.everything(maker, bystander.userId);
   keepSecrets(canaries, api, actors);
   return { actors, victim, canaries, database, people, things, expectClean: (text) => canaries.expectClean(text) };
 }

@@ -62,6 +62,9 @@ export function exampleBody(document: OpenApi, method: string, url: string, ids:
   return schema === undefined ? undefined : example(schema, document, ids);
 }
 
+/** Where nothing is demanded, something must be changed: the first of these that there is. */
+const CHANGED = ['name', 'title', 'description', 'metadata', 'note'];
+
 function example(schema: Schema, document: OpenApi, ids: VictimIds): unknown {
   if (schema.$ref !== undefined) return example(document.components.schemas[schema.$ref.split('/').at(-1) ?? ''] ?? {}, document, ids);
   const alternatives = schema.oneOf ?? schema.anyOf;
@@ -75,7 +78,9 @@ function example(schema: Schema, document: OpenApi, ids: VictimIds): unknown {
 }
 
 function exampleObject({ properties = {}, required = [] }: Schema, document: OpenApi, ids: VictimIds): object {
-  const wanted = Object.entries(properties).filter(([name]) => required.includes(name) || name in ID_MEMBERS || FILLED.includes(name));
+  const demanded = Object.entries(properties).filter(([name]) => required.includes(name) || name in ID_MEMBERS || FILLED.includes(name));
+  const changed = CHANGED.find((name) => name in properties) ?? '';
+  const wanted = demanded.length > 0 ? demanded : Object.entries(properties).filter(([name]) => name === changed);
   return Object.fromEntries(wanted.map(([name, schema]) => [name, exampleMember(name, schema, document, ids)]));
 }
 
