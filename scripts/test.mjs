@@ -1,12 +1,15 @@
 // npm test [jest arguments]: models, a real PostgreSQL 16 and a real Ollama where possible, all suites; the last line is "N passed, N failed".
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// npm run test:confined [-- jest arguments]: the e2e suites as a user without rights on a read-only machine, as continuous integration runs them.
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { refusal, runConfined } from './confinement/confinement.mjs';
 import { ensureModels } from './models.mjs';
 import { startOllama, startPostgres } from './services.mjs';
+import { ensurePythonOpenai } from './services/python-openai.mjs';
 import { toolEntry } from './toolchain.mjs';
 import { scanForSecrets } from './test/secrets-scan.mjs';
-import { environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
+import { ROOT, StepError, environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
 
 const required = process.env.REQUIRE_SERVICES === '1';
 
@@ -16,15 +19,18 @@ const SERVICES = [
   { variable: 'TEST_OLLAMA_URL', name: 'Ollama', start: startOllama },
 ];
 
+const PROJECTS = ['unit', 'medium', 'attacks'];
+const FILE = 'result.json';
+const JEST = ['--experimental-vm-modules', '--no-warnings'];
+
 await exitWith(async () => {
+  const rounds = plan(process.argv.slice(2));
   const folder = mkdtempSync(join(tmpdir(), 'sutazai-test-'));
-  const result = join(folder, 'result.json');
   const started = [];
   try {
-    const traces = join(folder, 'traces');
-    const tested = (await prepare(started)) || (await runJest(result, { TEST_TRACES: traces, ...urlsOf(started) }));
-    const code = (await reportSecrets(traces)) || tested;
-    process.stdout.write(`${summary(result, code)}\n`);
+    let code = await prepare(started, rounds);
+    if (code === 0) for (const round of rounds) code = (await runRound(round, folder, started)) || code;
+    process.stdout.write(`${summary(folder, code)}\n`);
     return code;
   } finally {
     for (const { service } of started) await service.stop();
@@ -32,10 +38,26 @@ await exitWith(async () => {
   }
 });
 
+/**
+ * What to run: `--confined` asks for the e2e suites in their confinement, anything else goes to jest as it is. With nothing asked for,
+ * continuous integration (as root on Linux) runs each suite once, those of e2e confined; where the kernel refuses that, it fails.
+ */
+function plan(args) {
+  const asked = args[0] === '--confined';
+  const integration = process.env.CI === 'true' && required && process.platform === 'linux' && process.getuid() === 0;
+  if (!asked && (args.length > 0 || !integration)) return [{ name: 'all', args }];
+  const reason = refusal();
+  if (reason !== undefined) throw new StepError(`The e2e suites cannot run confined here: ${reason}.`);
+  const confined = { name: 'confined', args: ['--selectProjects', 'e2e', ...args.slice(1)], confined: true };
+  return asked ? [confined] : [{ name: 'open', args: ['--selectProjects', ...PROJECTS] }, confined];
+}
+
 /** Fetches the models and starts the services side by side; answers an exit code, 0 when the tests can run. */
-async function prepare(started) {
+async function prepare(started, rounds) {
   const code = await ensureModels(process.execPath);
   if (code !== 0) return code;
+  // Inside the confinement nothing can be installed any more.
+  if (required && rounds.some(({ confined }) => confined)) await ensurePythonOpenai();
   const wanted = SERVICES.filter(({ variable }) => !process.env[variable]);
   const results = await Promise.all(wanted.map((service) => startOne(service, started)));
   return results.every(Boolean) || !required ? 0 : 1;
@@ -52,14 +74,18 @@ async function startOne({ variable, name, start }, started) {
   }
 }
 
-function urlsOf(started) {
-  return Object.fromEntries(started.map(({ variable, service }) => [variable, service.url]));
-}
-
-function runJest(result, variables) {
-  const env = environmentFor(process.execPath, variables);
-  const args = ['--json', `--outputFile=${result}`, ...process.argv.slice(2)];
-  return runForeground(process.execPath, ['--experimental-vm-modules', '--no-warnings', toolEntry('jest'), ...args], { env });
+/** One run of jest; answers its exit code, or 1 when a server of its suites wrote a secret where others may read it. */
+async function runRound({ name, args, confined }, folder, started) {
+  const results = join(folder, name);
+  mkdirSync(results);
+  const urls = Object.fromEntries(started.map(({ variable, service }) => [variable, service.url]));
+  const jest = (place) => [...JEST, relative(ROOT, toolEntry('jest')), '--json', `--outputFile=${join(place, FILE)}`, ...args];
+  const env = (place) => environmentFor(process.execPath, { ...urls, TEST_TRACES: join(place, 'traces') });
+  if (confined) say('The e2e suites run confined: user 10001, no capabilities, everything read-only but a temporary folder.');
+  const tested = confined
+    ? await runConfined(jest, { env, results })
+    : await runForeground(process.execPath, jest(results), { env: env(results) });
+  return (await reportSecrets(join(results, 'traces'))) || tested;
 }
 
 /** Nothing that a server of the suites wrote for others to read may hold a secret. */
@@ -70,12 +96,13 @@ async function reportSecrets(traces) {
   return found.length === 0 ? 0 : 1;
 }
 
-/** A suite that did not even load counts as one failed; so does a run that ended badly without saying where. */
-function summary(result, code) {
-  const found = read(result);
-  const passed = found?.numPassedTests ?? 0;
-  const failed = (found?.numFailedTests ?? 0) + (found?.numRuntimeErrorTestSuites ?? 0);
-  const skipped = (found?.numPendingTests ?? 0) + (found?.numTodoTests ?? 0);
+/** Over all rounds: a suite that did not even load counts as one failed; so does a run that ended badly without saying where. */
+function summary(folder, code) {
+  const found = readdirSync(folder).map((name) => read(join(folder, name, FILE)));
+  const sum = (...names) => found.reduce((total, each) => names.reduce((count, name) => count + (each?.[name] ?? 0), total), 0);
+  const passed = sum('numPassedTests');
+  const failed = sum('numFailedTests', 'numRuntimeErrorTestSuites');
+  const skipped = sum('numPendingTests', 'numTodoTests');
   const counted = failed === 0 && code !== 0 ? 1 : failed;
   return `${passed} passed, ${counted} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }

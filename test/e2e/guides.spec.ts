@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { SCOPES } from '@kernel/identity';
 import { startApi } from '../support/api';
 import { newDatabase } from '../support/databases';
@@ -81,6 +82,7 @@ describe('reading a guide', () => {
   ] as const)('fails for a sample that %s', async (_, sample) => {
     const folder = workplace({ name: 'self-test', samples: [], shown: 0, server: 'used', settings: {} });
     await expect(runSample(sample, folder, {})).rejects.toThrow('line 1');
+    rmSync(folder, { recursive: true });
   });
 });
 
@@ -103,7 +105,10 @@ describeModels('the samples of the guides', () => {
         if (settings === undefined) throw new Error(`${guide.name} needs ${Object.values(guide.settings).join(', ')}.`);
         place = guide.server === 'stopped' ? await stoppedServer() : await runningServer(guide, settings);
       });
-      afterAll(() => place?.close());
+      afterAll(async () => {
+        await place?.close();
+        rmSync(folder, { recursive: true });
+      });
 
       for (const sample of guide.samples) {
         it(`line ${sample.line}: ${sample.code.trim().split('\n', 1)[0]?.slice(0, 80)}`, async () => {

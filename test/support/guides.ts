@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..');
@@ -59,11 +60,10 @@ export function readGuide(name: string, text: string): Guide {
   return guide;
 }
 
-/** An empty folder for a page's samples, below the repository so that its packages are found. */
+/** An empty folder for a page's samples; they find the repository's packages and commands there. */
 export function workplace(guide: Guide): string {
-  const folder = join(ROOT, '.cache', 'guides', guide.name);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), `sutazai-guide-${guide.name}-`));
+  for (const name of ['node_modules', 'package.json', 'scripts']) symlinkSync(join(ROOT, name), join(folder, name));
   return folder;
 }
 

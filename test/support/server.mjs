@@ -40,7 +40,7 @@ export class ServerProcess {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
         MODELS_DIR: process.env.MODELS_DIR ?? join(repository, '.data', 'models'),
-        NODE_COMPILE_CACHE: join(repository, '.cache', 'compile'),
+        NODE_COMPILE_CACHE: join(tmpdir(), 'sutazai-compile'),
         DATA_DIR: this.directory,
         PORT: String(this.port),
         METRICS_PORT: '0',
