@@ -66,7 +66,7 @@ describe('every route × every actor × every spelling', () => {
     expect(routes.filter(({ marks }) => marks.access === undefined).map(nameOf)).toEqual([]);
   });
 
-  it('I01, E04, E07, E11 refuses whoever is not of the workspace, and changes nothing of it', async () => {
+  it('I01, E04, E07, E11, G10, G14 refuses whoever is not of the workspace, and changes nothing of it', async () => {
     const checks = checksOf(FOREIGNERS).filter((check) => isPrivate(check.route) && !governs(check));
     await unchanged(() => tried(checks));
     expect(new Set(checks.map(({ route }) => nameOf(route)))).toEqual(new Set(routes.filter(isPrivate).map(nameOf)));

@@ -7,6 +7,8 @@ export interface SentRequest {
   headers?: Record<string, string>;
   bearer?: string;
   body?: unknown;
+  /** A body as it is, instead. */
+  bytes?: string;
 }
 
 export interface ReceivedAnswer {
@@ -25,7 +27,7 @@ export class Sender {
     this.pool = new Pool(url, { connections: CONNECTIONS, pipelining: 1 });
   }
 
-  async send({ method, target, headers = {}, bearer, body }: SentRequest): Promise<ReceivedAnswer> {
+  async send({ method, target, headers = {}, bearer, body, bytes }: SentRequest): Promise<ReceivedAnswer> {
     const answer = await this.pool.request({
       method: method as 'GET',
       path: target,
@@ -34,7 +36,7 @@ export class Sender {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      body: body === undefined ? null : JSON.stringify(body),
+      body: bytes ?? (body === undefined ? null : JSON.stringify(body)),
     });
     return { status: answer.statusCode, text: await answer.body.text(), headers: answer.headers };
   }
