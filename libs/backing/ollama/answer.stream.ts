@@ -1,25 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@kernel/errors';
 import type { ChatChunk, SamplingRequest } from '@kernel/models';
+import { answerLine, type AnswerLine } from './answer.line';
 import { brokenOff } from './ollama.error';
 import type { OllamaModel } from './ollama.model';
 import { assertEvaluated, type PromptSize } from './prompt.size';
 
 const NANOSECONDS = 1e9;
-
-interface Line {
-  /** `/api/chat` */
-  message?: { content?: string; thinking?: string; tool_calls?: { id?: string; function?: { name?: string; arguments?: unknown } }[] };
-  /** `/api/generate` */
-  response?: string;
-  thinking?: string;
-  done?: boolean;
-  done_reason?: string;
-  prompt_eval_count?: number;
-  prompt_eval_duration?: number;
-  eval_count?: number;
-  eval_duration?: number;
-}
 
 export interface AnswerEnd {
   outputTokens: number;
@@ -44,7 +31,9 @@ export class AnswerStream {
 
   async *chunks(lines: AsyncIterable<Record<string, unknown>>): AsyncGenerator<ChatChunk, void> {
     this.request.onTokens?.(this.size.atMost, 0);
-    for await (const line of lines as AsyncIterable<Line>) {
+    for await (const given of lines) {
+      const { success, data: line, error } = answerLine.safeParse(given);
+      if (!success) throw brokenOff(this.model.name, error);
       yield* this.parts(line);
       if (line.done === true) {
         yield this.finished(line);
@@ -56,12 +45,12 @@ export class AnswerStream {
     throw brokenOff(this.model.name);
   }
 
-  private *parts({ message = {}, response, thinking }: Line): Generator<ChatChunk, void> {
-    const thought = message.thinking ?? thinking ?? '';
-    const text = message.content ?? response ?? '';
+  private *parts({ message, response, thinking }: AnswerLine): Generator<ChatChunk, void> {
+    const thought = message?.thinking ?? thinking ?? '';
+    const text = message?.content ?? response ?? '';
     if (thought !== '') yield { type: 'reasoning', text: thought };
     if (text !== '') yield { type: 'text', text };
-    for (const { id, function: called } of message.tool_calls ?? []) {
+    for (const { id, function: called } of message?.tool_calls ?? []) {
       if (typeof called?.name !== 'string') continue;
       this.calls += 1;
       const given = called.arguments ?? {};
@@ -70,8 +59,8 @@ export class AnswerStream {
     }
   }
 
-  private finished(line: Line): ChatChunk {
-    const inputTokens = line.prompt_eval_count;
+  private finished(line: AnswerLine): ChatChunk {
+    const inputTokens = line.prompt_eval_count ?? undefined;
     assertEvaluated(this.model, this.size, inputTokens);
     const outputTokens = line.eval_count ?? this.lines;
     const seconds = ((line.prompt_eval_duration ?? 0) + (line.eval_duration ?? 0)) / NANOSECONDS;

@@ -15,6 +15,6 @@ export async function ingestUrl(api: TestApi, token: string, url: string, more: 
   if (status !== 202) return { status, outcome: String(json.code), said: text };
   const { job } = json as unknown as { job: { id: string } };
   const events = await parseEvents(await api.fetch(`/api/v1/jobs/${job.id}/events`, { token }));
-  const { event, data } = events.at(-1) ?? { event: 'nothing', data: {} };
-  return { status, outcome: event === 'done' ? 'accepted' : String(data.code), said: JSON.stringify(data) };
+  const last = events.at(-1);
+  return { status, outcome: last?.event === 'done' ? 'accepted' : String(last?.data.code), said: JSON.stringify(last?.data) };
 }
