@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { ChatMessages, ChatQuestions, messageView, type AskedQuestion } from '@features/chat';
 import { Jobs } from '@features/jobs';
 import type { Principal } from '@kernel/identity';
@@ -69,6 +69,7 @@ export class ChatQuestionsController {
   @Problems('not_found', 'conflict', 'unavailable')
   @ApiParam({ name: 'id', type: String })
   @ApiParam({ name: 'message', type: String })
+  @ApiBody({ required: false })
   async regenerate(
     @Param(IdsPipe) { id, message }: MessagePath,
     @Body({ schema: regenerateBody }) body: RegenerateBody,

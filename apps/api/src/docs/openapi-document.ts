@@ -9,6 +9,7 @@ import { problemSchema } from '../http/problem.schema';
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+const EVENTS = 'text/event-stream';
 /** `unprocessable`: also a query or a path with U+0000. */
 const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'unprocessable', 'internal', 'unavailable', 'timeout'];
 const OF_PRIVATE_ROUTES: ErrorCode[] = ['unauthenticated', 'forbidden', 'rate_limited'];
@@ -30,7 +31,7 @@ export function openApiDocument(app: INestApplication): string {
   document.components.schemas ??= {};
   document.components.schemas.Problem = componentOf(problemSchema);
   document.components.schemas.OpenAiError = componentOf(openAiErrorSchema);
-  for (const operation of operationsOf(document)) addProblems(operation);
+  for (const operation of operationsOf(document)) describeStreams(addProblems(operation));
   for (const operation of operationsOf(document, '/v1/')) speakOpenAi(operation);
   return JSON.stringify(sorted(document), null, 2);
 }
@@ -49,7 +50,7 @@ function operationsOf(document: OpenAPIObject, prefix = '/'): Operation[] {
 }
 
 /** Errors that follow from what the route is, so that no controller repeats them. */
-function addProblems(operation: Operation): void {
+function addProblems(operation: Operation): Operation {
   const codes = [...OF_EVERY_ROUTE];
   if ((operation.security ?? []).length > 0) codes.push(...OF_PRIVATE_ROUTES);
   if (operation.requestBody !== undefined) codes.push(...OF_BODIES);
@@ -58,6 +59,16 @@ function addProblems(operation: Operation): void {
       description: `${code}: ${ERROR_TITLE[code]}.`,
       content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
     };
+  }
+  return operation;
+}
+
+/** A stream has not the shape of the whole answer, and what was only accepted is never one. */
+function describeStreams({ responses }: Operation): void {
+  for (const [status, response] of Object.entries(responses)) {
+    if (response === undefined || '$ref' in response || response.content?.[EVENTS] === undefined) continue;
+    if (status === '202') delete response.content[EVENTS];
+    else response.content[EVENTS] = {};
   }
 }
 
