@@ -13,6 +13,7 @@ import { RouteTable } from './http/route-table';
 import { closeSilentConnections } from './http/silent-connections';
 import { ValidationPipe } from './http/validation.pipe';
 import { bindJobTransport } from './jobs/bind-transport';
+import { sealPrototypes } from './sealed-prototypes';
 
 /** The application, initialised and ready to listen; `main.ts` and every test run this one. */
 export async function createApp(config: AppConfig, directory: DataDirectory, log: AppLog): Promise<NestFastifyApplication> {
@@ -42,5 +43,6 @@ async function configure(app: NestFastifyApplication, config: AppConfig, log: Ap
   await bindJobTransport(app);
   table.refuseOtherMethods(instance);
   app.get(DocsPages).use(() => openApiDocument(app));
+  sealPrototypes();
   return app;
 }
