@@ -106,7 +106,7 @@ describeDatabases('Points of users', (kind) => {
     const kept = await vectors.make({ name: 'kept', dimensions: 2 });
     const points = Array.from({ length: 700 }, (_, n) => ({ id: `p${n}`, vector: [1, n] }));
     for (const each of [collection, kept]) await vectors.put(each, points);
-    await vectors.remains.bury(vectors.account.workspaceId, 'gone', undefined);
+    await vectors.remains.bury(vectors.account.workspaceId, 'gone', undefined, async () => undefined);
     const again = await vectors.make({ name: 'gone', dimensions: 2 });
     expect(await vectors.userPoints.count(again, {})).toBe(0);
     await vectors.remains.sweep();

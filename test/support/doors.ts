@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TestApi } from './api';
 import { ChatBench } from './chat';
 
@@ -8,8 +9,8 @@ export interface OpenDoor {
   answered: Promise<void>;
   /** All of its text; nothing of an answer that was cut. */
   text: Promise<string>;
-  /** The moment (monotonic clock, ms) at which its connection ended, however it ended. */
-  ended: Promise<number>;
+  /** Whether its connection ends, however it ends, within so many milliseconds. */
+  endsWithin(milliseconds: number): Promise<boolean>;
 }
 
 const BOUNDARY = 'part';
@@ -54,8 +55,20 @@ export class Doors {
 }
 
 function door(name: string, response: Promise<Response>): OpenDoor {
-  const now = (): number => performance.now();
-  const text = response.then((answer) => answer.text());
+  const read = response.then((answer) => answer.text());
   const nothing = (): void => undefined;
-  return { name, answered: response.then(nothing, nothing), text: text.catch(() => ''), ended: text.then(now, now) };
+  return {
+    name,
+    answered: response.then(nothing, nothing),
+    text: read.catch(() => ''),
+    endsWithin: async (milliseconds) => {
+      const timeout = new AbortController();
+      const late = delay(milliseconds, false, { signal: timeout.signal }).catch(() => true);
+      const ended = read.then(
+        () => true,
+        () => true,
+      );
+      return Promise.race([ended, late]).finally(() => timeout.abort());
+    },
+  };
 }
