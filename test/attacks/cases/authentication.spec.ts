@@ -522,6 +522,19 @@ describe('who somebody is', () => {
       }
     });
 
+    it('G19 a login works as long for nobody as for somebody', async () => {
+      const times: Record<string, number[]> = { [await emailOf(team.actors.viewer.userId)]: [], 'nobody-at-all@example.org': [] };
+      for (let round = 0; round < 6; round += 1)
+        for (const [email, taken] of Object.entries(times)) {
+          const begun = performance.now();
+          expect((await api.post('/api/v1/auth/login', { email, ...wrong })).status).toBe(401);
+          taken.push(performance.now() - begun);
+        }
+      // The fastest of six is the work alone; without a hash for nobody it would be a tenth. The bench of logins measures it finely.
+      const [known = 0, unknown = 0] = Object.values(times).map((taken) => Math.min(...taken));
+      expect(unknown).toBeGreaterThan(known / 3);
+    });
+
     it('G19 a closed registration does not tell', async () => {
       const ask = (email: string) => api.post('/api/v1/auth/register', { email, password: PASSWORD });
       const unknown = await ask('nobody-at-all@example.org');
