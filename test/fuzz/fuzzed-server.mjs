@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 export class FuzzedServer {
   constructor(folder, { bugs = false } = {}) {
     this.folder = folder;
-    this.hooks = ['fuzz-model.cjs', ...(bugs ? ['seeded-bugs.cjs'] : [])];
+    this.hooks = [...(bugs ? ['plant-bugs.cjs'] : []), 'fuzz-model.cjs'];
   }
 
   async start() {

@@ -1,14 +1,16 @@
-// npm run fuzz -- [--requests 20000] [--seed 1] [--jobs 2]
+// npm run fuzz -- [--requests 20000] [--seed 1] [--jobs 2] [--seeded]
 // The real server under requests made from its own OpenAPI document: the first 20,000 by schemathesis, the others, and at least a quarter as many,
 // by test/fuzz/drive, which is faster and asks as those who must not get in. The same seed makes the same requests, but for ids that the server
 // hands out, and how far a request got when another deleted what it was about. It must never answer 5xx, never end, keep to the
-// statuses, types and schemas that it documents, refuse what its schemas forbid, and ask for a token everywhere.
+// statuses, types and schemas that it documents, refuse what its schemas forbid, and ask for a token everywhere. With --seeded it is a server with bugs, of
+// which nine of ten must be found.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Driver } from './drive/driver.mjs';
 import { FuzzedServer } from './fuzzed-server.mjs';
+import { reportBugs } from './seeded.mjs';
 import { Findings } from './findings.mjs';
 import { ensureSchemathesis } from './schemathesis.mjs';
 import { runSchemathesis } from './schemathesis-run.mjs';
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
     requests: { type: 'string', default: '20000' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '2' },
+    seeded: { type: 'boolean', default: false },
   },
 });
 /** Beyond this many, schemathesis would take hours. */
@@ -46,7 +49,7 @@ async function ask(tool, server, findings, folder) {
         examples: EXAMPLES,
         phases,
       });
-      if (!answer.complete && server.alive) throw new Error(`schemathesis (seed ${seed}) did not work:\n${answer.said}`);
+      if (!answer.complete && server.alive) throw new Error(`schemathesis (seed ${seed}) did not work (${answer.reason}):\n${answer.said}`);
       findings.take('schemathesis', answer, seed);
     }
   };
@@ -61,13 +64,14 @@ async function drive(server, findings) {
 
 const tool = await ensureSchemathesis();
 const folder = mkdtempSync(join(tmpdir(), 'sutazai-fuzz-'));
-const server = new FuzzedServer(folder);
+const server = new FuzzedServer(folder, { bugs: options.seeded });
 const findings = new Findings();
 try {
   await server.start();
   await Promise.all([ask(tool, server, findings, folder), drive(server, findings)]);
-  const failed = findings.report(await server.ended());
-  process.exitCode = failed === 0 ? 0 : 1;
+  const ended = await server.ended();
+  const good = options.seeded ? reportBugs(findings) : findings.report(ended) === 0;
+  process.exitCode = good ? 0 : 1;
 } finally {
   await server.kill();
   rmSync(folder, { recursive: true, force: true });

@@ -39,6 +39,14 @@ export async function runSchemathesis(given) {
   const lines = existsSync(given.report) ? readFileSync(given.report, 'utf8').trim().split('\n') : [];
   const rows = lines.filter((line) => line !== '').map((line) => JSON.parse(line));
   const counts = rows.find((row) => row.counts !== undefined)?.counts ?? {};
+  const verdict = existsSync(`${given.report}.json`) ? JSON.parse(readFileSync(`${given.report}.json`, 'utf8')) : undefined;
   // 0: nothing found, 1: something found; anything else: it did not work.
-  return { counts, findings: rows.filter((row) => row.check !== undefined), complete: code === 0 || code === 1, said };
+  const complete = (code === 0 || code === 1) && verdict?.complete === true && verdict.errors.length === 0;
+  return {
+    counts,
+    findings: rows.filter((row) => row.check !== undefined),
+    complete,
+    reason: `exit ${code}, ${JSON.stringify(verdict?.errors)}`,
+    said,
+  };
 }

@@ -29,6 +29,7 @@ export class Driver {
 
   async begin() {
     this.api = new OpenApi(await (await fetch(`${this.server.url}/docs/openapi.json`)).json());
+    this.readable = new Set(this.api.operations.filter(({ method }) => method === 'GET').map(({ path }) => path));
     const arbitraries = new Arbitraries(this.api);
     this.drafts = this.api.operations.map((operation) => drafts(operation, arbitraries));
     this.callers = new Callers(this.server.nursery);
@@ -74,6 +75,16 @@ export class Driver {
     const key = `${operation.label} ${answer.status}`;
     this.counts[key] = (this.counts[key] ?? 0) + 1;
     for (const fault of judge(operation, asked, answer)) this.#note(operation, asked, answer, fault);
+    if (operation.method === 'DELETE' && answer.status === 204 && this.readable.has(operation.path))
+      await this.#afterDelete(operation, asked);
+  }
+
+  /** What was deleted cannot be read any more. */
+  async #afterDelete(operation, asked) {
+    const again = { method: 'GET', path: asked.path, caller: asked.caller, headers: { authorization: asked.headers.authorization } };
+    const answer = await this.#send(again);
+    if (answer.status < 400)
+      this.#note(operation, again, answer, { check: 'use_after_free', message: `answered ${answer.status} after DELETE` });
   }
 
   async #send({ method, path, headers, body }) {

@@ -51,6 +51,7 @@ export class OpenApi {
           : new Map(Object.entries(content).map(([type, { schema }]) => [type, schema === undefined ? undefined : this.validator(schema)])),
       ]),
     );
-    return { label: `${method} ${path}`, method, path, parameters, bodies, answers, private: security.length > 0 };
+    const streams = [...answers.values()].some((types) => types?.has('text/event-stream') === true);
+    return { streams, label: `${method} ${path}`, method, path, parameters, bodies, answers, private: security.length > 0 };
   }
 }

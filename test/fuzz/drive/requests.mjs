@@ -16,7 +16,8 @@ const pick = fc.nat({ max: 2 ** 30 });
 /** An arbitrary of drafts for one operation: everything but the ids of living things, which are put in when it is sent. */
 export function drafts(operation, arbitraries) {
   const values = {};
-  for (const { in: place, name, schema } of operation.parameters) values[`${place} ${name}`] = parameter(arbitraries.fitting(schema));
+  for (const { in: place, name, schema } of operation.parameters)
+    values[`${place} ${name}`] = parameter(schema, arbitraries.fitting(schema));
   const bodies = operation.bodies.map(({ type, schema }) =>
     type === 'application/json' ? jsonDraft(arbitraries.fitting(schema)) : fc.uint8Array({ maxLength: 400 }).map((bytes) => ({ bytes })),
   );
@@ -29,7 +30,16 @@ export function drafts(operation, arbitraries) {
   });
 }
 
-const parameter = (fitting) => fc.record({ value: fc.oneof({ weight: 5, arbitrary: fitting }, hostile), there: pick });
+/** Mostly what fits, sometimes what has broken others, and for numbers the two first values beyond the bounds. */
+function parameter({ type, minimum, maximum }, fitting) {
+  const beyond = type === 'integer' ? [minimum - 1, maximum + 1].filter((value) => Number.isSafeInteger(value)) : [];
+  const values = [
+    { weight: 5, arbitrary: fitting },
+    { weight: 1, arbitrary: hostile },
+  ];
+  if (beyond.length > 0) values.push({ weight: 2, arbitrary: fc.constantFrom(...beyond) });
+  return fc.record({ value: fc.oneof(...values), there: pick });
+}
 
 const jsonDraft = (fitting) =>
   fc.tuple(fitting, pick, hostile).map(([value, number, poison]) => {
@@ -52,6 +62,7 @@ export function request(operation, draft, { callers, things, canary }) {
     const { value, there } = draft.parameters[`${place} ${name}`];
     if (place === 'header' && there % 3 === 0) asked.headers[name.toLowerCase()] = headerText(value);
   }
+  if (operation.streams && draft.live % 4 === 0) asked.headers.accept = 'text/event-stream';
   if (operation.bodies.length > 0) addBody(operation, draft, things, asked);
   return asked;
 }
