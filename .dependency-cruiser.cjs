@@ -19,6 +19,13 @@ const DRIVERS = [
 /** HTTP, message transports and their frameworks. */
 const TRANSPORTS = ['fastify', '@fastify/.+', '@nestjs/platform-fastify', '@nestjs/swagger', '@nestjs/microservices'];
 
+/** Modules of Node by which one speaks to other machines, and by which programs and code are started. */
+const WAYS_OUT = ['https', 'http2', 'tls', 'dns', 'dgram'];
+const PROGRAMS = ['child_process', 'vm', 'inspector', 'cluster', 'repl', 'wasi'];
+/** Clients that would be a second door. */
+const HTTP_CLIENTS = ['axios', 'got', 'ky', 'needle', 'node-fetch', 'request', 'superagent', 'ws'];
+
+const ofNode = (modules) => `^(node:)?(${modules.join('|')})(/|$)`;
 const inModules = (packages) => `(^|/)node_modules/(${packages.join('|')})(/|$)`;
 
 module.exports = {
@@ -70,6 +77,20 @@ module.exports = {
       from: { path: '^(apps|libs)/', pathNot: [home] },
       to: { path: inModules(packages) },
     })),
+    {
+      name: 'one-way-out',
+      severity: 'error',
+      comment: 'What names of `node:http` and `node:net` may be imported, and that nobody calls `fetch`, is said by the linter.',
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/backing/egress/', '\\.spec\\.ts$'] },
+      to: { path: [ofNode(WAYS_OUT), inModules(HTTP_CLIENTS)] },
+    },
+    {
+      name: 'programs-at-home',
+      severity: 'error',
+      comment: 'One place starts one program: the download of a model by the command that people use.',
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/features/models/pulls/built-in-download\\.ts$', '\\.spec\\.ts$'] },
+      to: { path: ofNode(PROGRAMS) },
+    },
     {
       name: 'parsers-in-their-thread',
       severity: 'error',

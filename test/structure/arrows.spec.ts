@@ -51,6 +51,8 @@ const BREACHES: Array<[rule: string, file: string, text: string]> = [
   ['driver-at-home-unpdf', 'libs/backing/parsers/driver.ts', `export const eager = () => import('unpdf');`],
   ['parsers-in-their-thread', 'libs/backing/parsers/eager.ts', `import { parse } from './formats/notes'; export const eager = parse;`],
   ['driver-at-home-undici', 'libs/features/notes/get.ts', `export const get = () => import('undici');`],
+  ['one-way-out', 'libs/backing/other/names.ts', `export const names = () => import('node:dns/promises');`],
+  ['programs-at-home', 'libs/features/notes/shell.ts', `import { spawn } from 'node:child_process'; export const shell = spawn;`],
   ['no-test-code-in-production', 'libs/features/notes/kit.ts', `import { kit } from '../../../test/support/kit'; export const own = kit;`],
   ['everything-resolves', 'libs/features/notes/missing.ts', `import { gone } from './gone'; export const missing = gone;`],
 ];
@@ -90,6 +92,25 @@ describe('the arrows between the parts', () => {
     it.each(BREACHES)('of %s in %s', (rule, file) => {
       expect(found).toContain(`${rule} ${file}`);
     });
+  });
+
+  it('know every way out', () => {
+    const modules = [
+      'https',
+      'node:https',
+      'http2',
+      'node:http2',
+      'tls',
+      'node:tls',
+      'dns',
+      'node:dns',
+      'dns/promises',
+      'dgram',
+      'node:dgram',
+    ];
+    const files = modules.map((name, index) => [`apps/api/src/out-${index}.ts`, `export const out = () => import('${name}');`] as const);
+    const found = violationsIn({ ...SOUND, ...Object.fromEntries(files) }).filter(({ rule }) => rule.name === 'one-way-out');
+    expect(found.map(({ from }) => from).sort()).toEqual(files.map(([file]) => file).sort());
   });
 
   it('have a seeded breach for every rule', () => {
