@@ -5,6 +5,9 @@ type Issue = Parameters<
   NonNullable<NonNullable<ConstructorParameters<typeof StandardSchemaValidationPipe>[0]>['exceptionFactory']>
 >[0][number];
 
+/** Names that the parent class takes out of a value without a word; a caller is to be told. */
+const SWALLOWED = ['__proto__', 'constructor', 'prototype'];
+
 /** Validates bodies, queries and parameters by the schema of the handler; every fault of the input is named by its field. */
 @Injectable()
 export class ValidationPipe extends StandardSchemaValidationPipe {
@@ -17,6 +20,8 @@ export class ValidationPipe extends StandardSchemaValidationPipe {
       const { issues } = await metadata.schema['~standard'].validate(undefined);
       if (issues !== undefined) throw AppError.field('invalid', 'body', 'a JSON object is required.');
     }
+    const swallowed = typeof value === 'object' && value !== null && SWALLOWED.find((name) => Object.hasOwn(value, name));
+    if (metadata.schema !== undefined && swallowed) throw AppError.field('invalid', swallowed, 'is not a known field.');
     return super.transform(value, metadata);
   }
 }
