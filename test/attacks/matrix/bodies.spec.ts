@@ -15,9 +15,9 @@ const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat
 const PLAIN_TYPES = ['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'application/jsonx', 'text/json'];
 
 /** What must not stand in any JSON body, put into one that is good otherwise; which refusal it gets. */
-const POISONS: [string, (body: string) => string, number][] = [
-  ['K11 nesting of 40', (body) => withMember(body, `"nested": ${nested(40)}`), 400],
-  ['K11 nesting of 100,000', (body) => withMember(body, `"nested": ${nested(100_000)}`), 400],
+const POISONS: [string, (body: string) => string, number, string?][] = [
+  ['K11 nesting of 40', (body) => withMember(body, `"nested": ${nested(40)}`), 400, 'nested deeper'],
+  ['K11 nesting of 100,000', (body) => withMember(body, `"nested": ${nested(100_000)}`), 400, 'nested deeper'],
   ['R01 __proto__', (body) => withMember(body, '"__proto__": {"instance_admin": true}'), 422],
   ['R01 constructor.prototype', (body) => withMember(body, '"constructor": {"prototype": {"instance_admin": true}}'), 422],
   ['R01 an escaped __proto__', (body) => withMember(body, '"\\u005f_proto__": {"role": "owner"}'), 422],
@@ -60,8 +60,12 @@ describe('what a body may be, on every route that takes one', () => {
     expect(taking.length).toBeGreaterThan(25);
   });
 
-  it.each(POISONS)('%s is refused', async (_, poison, status) => {
-    await refused(status, async (route) => ask(route, poison(JSON.stringify(bodyOf(route)))));
+  it.each(POISONS)('%s is refused', async (_, poison, status, word = '') => {
+    await refused(status, async (route) => {
+      const answer = await ask(route, poison(JSON.stringify(bodyOf(route))));
+      // Said by the guard itself, not by another that would stand behind it.
+      return answer.text.includes(word) ? answer : { ...answer, status: 0 };
+    });
   });
 
   it.each(PLAIN_TYPES)('Q02 %s is refused', async (type) => {

@@ -296,7 +296,7 @@ const PARENTS: Partial<Record<keyof VictimIds, (keyof VictimIds)[]>> = { collect
 const label = ({ route, actor, via }: Check): string => `${nameOf(route)} by ${actor.name} (${via})`;
 
 /** Nothing may fail inside; 503 is said of models, which this server has not. */
-const isBroken = ({ status }: ReceivedAnswer): boolean => status >= 500 && status !== 503;
+const isBroken = ({ status }: ReceivedAnswer): boolean => status === 0 || (status >= 500 && status !== 503);
 
 /** This server has no models: what is asked of one, or for one, is not there. */
 const isOfModels = ({ route }: Check, { status, text }: ReceivedAnswer): boolean =>

@@ -27,18 +27,9 @@ export class Sender {
     this.pool = new Pool(url, { connections: CONNECTIONS, pipelining: 1 });
   }
 
-  async send({ method, target, headers = {}, bearer, body, bytes }: SentRequest): Promise<ReceivedAnswer> {
-    const answer = await this.pool.request({
-      method: method as 'GET',
-      path: target,
-      headers: {
-        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      body: bytes ?? (body === undefined ? null : JSON.stringify(body)),
-    });
-    return { status: answer.statusCode, text: await answer.body.text(), headers: answer.headers };
+  /** A connection that the server was just closing is asked again on another; when that ends the same way, the status is 0. */
+  async send(request: SentRequest): Promise<ReceivedAnswer> {
+    return this.once(request).catch(() => this.once(request).catch((error: Error) => ({ status: 0, text: error.message, headers: {} })));
   }
 
   /** All of it, so many at a time as there are connections. */
@@ -53,5 +44,19 @@ export class Sender {
 
   close(): Promise<void> {
     return this.pool.destroy();
+  }
+
+  private async once({ method, target, headers = {}, bearer, body, bytes }: SentRequest): Promise<ReceivedAnswer> {
+    const answer = await this.pool.request({
+      method: method as 'GET',
+      path: target,
+      headers: {
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body: bytes ?? (body === undefined ? null : JSON.stringify(body)),
+    });
+    return { status: answer.statusCode, text: await answer.body.text(), headers: answer.headers };
   }
 }
