@@ -58,8 +58,10 @@ module.exports = {
 
   D01: test('a document that makes the model emit links which carry secrets away'),
   D02: test('an image link whose viewing changes something'),
+  D03: test('a tool that an agent was not granted'),
   D04: later('labels of a graph in tool arguments', 'the graph (issue 6)'),
   D05: later('a question that becomes a writing graph query', 'the graph (issue 6)'),
+  D06: test('calls of tools without end, or not as they are described'),
   D07: absent('placeholders in headers of tool servers'),
   D08: test('a hostile model server that sends events of its own'),
   D10: test('a conversation that makes an agent run code'),

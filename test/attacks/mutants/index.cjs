@@ -17,12 +17,16 @@ function mutantNamed(guard) {
   return mutant;
 }
 
+/** Whether a path is that of the guard's file. */
+const isGuarded = ({ file }, path) => path.replaceAll('\\', '/').endsWith(`/${file}`);
+
 /** The source without the guard, if it is the guard's file. */
-function switchedOff({ guard, file, find, replace }, source, path) {
-  if (!path.replaceAll('\\', '/').endsWith(`/${file}`)) return source;
+function switchedOff(mutant, source, path) {
+  const { guard, file, find, replace } = mutant;
+  if (!isGuarded(mutant, path)) return source;
   if (source.split(find).length !== 2)
     throw new Error(`${guard}: "${find}" stands ${source.split(find).length - 1} times in ${file}, not once`);
   return source.replace(find, () => replace);
 }
 
-module.exports = { MUTANTS, mutantNamed, switchedOff };
+module.exports = { MUTANTS, isGuarded, mutantNamed, switchedOff };
