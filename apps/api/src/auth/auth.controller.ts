@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, Public } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
+import { clientAddress } from '../http/client-address';
 import { apiKeyView } from './api-keys.schema';
 import {
   accountView,
@@ -61,7 +62,7 @@ export class AuthController {
   @Answers(200, signedInSchema, 'Signed in.')
   @Problems('invalid', 'unauthenticated', 'rate_limited')
   async login(@Body({ schema: loginBody }) body: LoginBody, @Req() request: FastifyRequest) {
-    return signedInView(await this.accounts.login(body, request.ip));
+    return signedInView(await this.accounts.login(body, clientAddress(request)));
   }
 
   @Post('refresh')

@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import { Access, Public } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
+import { clientAddress } from '../http/client-address';
 import {
   acceptBody,
   passwordBody,
@@ -43,7 +44,7 @@ export class CredentialsController {
   @ApiOperation({ summary: 'Change your password; ends all your sessions, this one too. Your keys stay.' })
   @Answers(204, undefined, 'Changed.')
   async password(@Body({ schema: passwordBody }) body: PasswordBody, @Caller() principal: Principal, @Req() request: FastifyRequest) {
-    await this.passwords.change(principal, { current: body.current_password, wanted: body.new_password }, request.ip);
+    await this.passwords.change(principal, { current: body.current_password, wanted: body.new_password }, clientAddress(request));
   }
 
   @Post('accept')
@@ -56,7 +57,7 @@ export class CredentialsController {
   @Problems('invalid', 'unauthenticated', 'forbidden', 'rate_limited')
   async accept(@Body({ schema: acceptBody }) body: AcceptBody, @Req() request: FastifyRequest) {
     const { invite_token: invite, reset_token: reset, password, name } = body;
-    if (reset !== undefined) return signedInView(await this.acceptance.reset(reset, password, request.ip));
-    return signedInView(await this.acceptance.acceptInvitation({ token: invite ?? '', password, name }, request.ip));
+    if (reset !== undefined) return signedInView(await this.acceptance.reset(reset, password, clientAddress(request)));
+    return signedInView(await this.acceptance.acceptInvitation({ token: invite ?? '', password, name }, clientAddress(request)));
   }
 }

@@ -1,5 +1,6 @@
 import type { RegistrationOrigin } from '@features/auth';
 import type { FastifyRequest } from 'fastify';
+import { clientAddress } from '../http/client-address';
 
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 const LOOPBACK_ADDRESS = /^(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/;
@@ -14,5 +15,5 @@ export function registrationOrigin(request: FastifyRequest, loopbackOnly: boolea
     !forwarded &&
     LOOPBACK_HOST.test(request.headers.host ?? '') &&
     LOOPBACK_ADDRESS.test(request.raw.socket.remoteAddress ?? '');
-  return { address: request.ip, local };
+  return { address: clientAddress(request), local };
 }

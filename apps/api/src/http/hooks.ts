@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { HttpMetrics } from '../metrics/http-metrics.service';
 import { BodyDeadline } from './body-deadline';
 import { registerBodyParsers } from './body-parsers';
+import { clientAddress } from './client-address';
 import { corsOptions } from './cors';
 import { checkText } from './json-body';
 import { OpenAnswers } from './open-answers.service';
@@ -40,7 +41,7 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   boundRequests(instance, new RequestsAtOnce(config.limits.requestsPerMinute), app.get(BodyDeadline));
   // Reading the body leaves the request's own asynchronous context.
   instance.addHook('preValidation', (request, _reply, done) =>
-    log.within(request.id, () => audit.within({ address: request.ip, requestId: request.id }, () => answers.within(request, done))),
+    log.within(request.id, () => audit.within({ address: clientAddress(request), requestId: request.id }, () => answers.within(request, done))),
   );
   instance.addHook('preValidation', (request, _reply, done) => {
     checkText(request.query, 'query');

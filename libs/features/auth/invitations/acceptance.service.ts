@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { SignedIn } from '../people/account';
+import { addressBucket } from '../people/address-bucket';
 import { Attempts } from '../people/attempts.service';
 import { PasswordReset } from '../resets/password-reset.service';
 import { InvitationAcceptance, type AcceptedInvitation } from './invitation-acceptance.service';
@@ -25,7 +26,7 @@ export class Acceptance {
   }
 
   private async limited(address: string, work: () => Promise<SignedIn>): Promise<SignedIn> {
-    const key = `accept from ${address}`;
+    const key = `accept from ${addressBucket(address)}`;
     this.attempts.take(key, PER_ADDRESS, 60);
     const signedIn = await work();
     this.attempts.giveBack(key);

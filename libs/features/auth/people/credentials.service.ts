@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Audit } from '@features/audit';
 import { AccountsRepository } from './accounts.repository';
+import { addressBucket } from './address-bucket';
 import { Attempts } from './attempts.service';
 import { Passwords } from './passwords.service';
 
@@ -23,7 +24,7 @@ export class Credentials {
 
   /** The person's id; undefined for everybody else. `email` is normalised. */
   async prove(email: string, password: string, address: string): Promise<string | undefined> {
-    this.attempts.take(`login from ${address}`, PER_ADDRESS, 60);
+    this.attempts.take(`login from ${addressBucket(address)}`, PER_ADDRESS, 60);
     this.attempts.take(`login of ${email}`, PER_EMAIL, 60);
     const known = await this.accounts.findCredentials(email);
     const matches = await this.passwords.verify(known?.passwordHash, password);
@@ -32,7 +33,7 @@ export class Credentials {
       await this.audit.add(undefined, { workspaceId: null, actor: null, action: 'auth.login_failed', details, address });
       return undefined;
     }
-    this.attempts.giveBack(`login from ${address}`);
+    this.attempts.giveBack(`login from ${addressBucket(address)}`);
     this.attempts.giveBack(`login of ${email}`);
     return known.userId;
   }

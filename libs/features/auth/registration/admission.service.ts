@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { AccountsRepository } from '../people/accounts.repository';
+import { addressBucket } from '../people/address-bucket';
 import { Attempts } from '../people/attempts.service';
 import { SetupToken } from './setup-token.service';
 
@@ -51,6 +52,6 @@ export class Admission {
     if (registration === 'closed')
       throw new AppError('forbidden', 'Registration on this server is closed; an invitation is accepted instead.');
     if (registration === 'invite' && !invited) throw new AppError('forbidden', 'Registration on this server needs an invite_token.');
-    this.attempts.take(`register from ${origin.address}`, PER_ADDRESS, 3600);
+    this.attempts.take(`register from ${addressBucket(origin.address)}`, PER_ADDRESS, 3600);
   }
 }

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { Queryable } from '@backing/postgres';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
+import { addressBucket } from '../people/address-bucket';
 import { Attempts } from '../people/attempts.service';
 import { newSecret, secretHash } from '../logins/secret-token';
 import { SetupTokenRepository } from './setup-token.repository';
@@ -32,7 +33,7 @@ export class SetupToken {
   /** Errors: `forbidden` (wrong or used up), `rate_limited` after ten wrong ones in a minute from one address. */
   async check(token: string, address: string): Promise<void> {
     const expected = await this.stored.findHash();
-    const key = `setup ${address}`;
+    const key = `setup ${addressBucket(address)}`;
     this.attempts.take(key, WRONG_PER_MINUTE, 60);
     if (expected === undefined || !timingSafeEqual(expected, secretHash(token)))
       throw new AppError('forbidden', 'setup_token is not the setup token of this server.');
