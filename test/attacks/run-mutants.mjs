@@ -27,13 +27,13 @@ async function main() {
     for (const mutant of rest) {
       const result = await tried(mutant);
       results.push(result);
+      record(result);
       console.log(
         `${result.reds.length > 0 ? 'killed ' : 'ALIVE  '} ${mutant.guard} (${mutant.spec}, ${mutant.cases.join(' ')}): ${result.said}`,
       );
     }
   };
   await Promise.all(Array.from({ length: Number(values.jobs) }, work));
-  record(results);
   const killed = results.filter(({ reds }) => reds.length > 0).length;
   console.log(`${killed} of ${results.length} guards killed`);
   return killed === results.length ? 0 : 1;
@@ -101,14 +101,11 @@ function judged({ cases, spec }, { testResults }, seconds) {
 }
 
 /** Keeps what other runs saw of guards that still are. */
-function record(results) {
+function record({ mutant, reds }) {
   const known = readKnown();
-  const date = new Date().toISOString().slice(0, 10);
-  for (const { mutant, reds } of results) {
-    if (reds.length > 0) known[mutant.guard] = { date, tests: [...new Set(reds)] };
-    else delete known[mutant.guard];
-  }
-  const kept = Object.entries(known).filter(([guard]) => MUTANTS.some((mutant) => mutant.guard === guard));
+  if (reds.length > 0) known[mutant.guard] = { date: new Date().toISOString().slice(0, 10), tests: [...new Set(reds)] };
+  else delete known[mutant.guard];
+  const kept = Object.entries(known).filter(([guard]) => MUTANTS.some((other) => other.guard === guard));
   writeFileSync(LAST_RED, `${JSON.stringify(Object.fromEntries(kept.sort(([one], [other]) => (one < other ? -1 : 1))), null, 2)}\n`);
 }
 
