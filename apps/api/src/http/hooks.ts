@@ -41,7 +41,9 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
   boundRequests(instance, new RequestsAtOnce(config.limits.requestsPerMinute), app.get(BodyDeadline));
   // Reading the body leaves the request's own asynchronous context.
   instance.addHook('preValidation', (request, _reply, done) =>
-    log.within(request.id, () => audit.within({ address: clientAddress(request), requestId: request.id }, () => answers.within(request, done))),
+    log.within(request.id, () =>
+      audit.within({ address: clientAddress(request), requestId: request.id }, () => answers.within(request, done)),
+    ),
   );
   instance.addHook('preValidation', (request, _reply, done) => {
     checkText(request.query, 'query');
