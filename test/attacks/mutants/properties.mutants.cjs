@@ -48,12 +48,4 @@ module.exports = [
     spec: 'properties/egress',
     cases: ['A10'],
   },
-  {
-    guard: 'addresses-that-carry-ipv4',
-    file: 'libs/backing/egress/public-address.ts',
-    find: 'return ipaddr.process(bare);',
-    replace: 'return ipaddr.parse(bare);',
-    spec: 'properties/egress',
-    cases: ['A01'],
-  },
 ];
