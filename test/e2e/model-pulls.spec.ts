@@ -113,6 +113,19 @@ describe('pulling models', () => {
     expect((await api.delete('/api/v1/models/nobody', admin.accessToken)).status).toBe(404);
   });
 
+  it('is written down when it has come, and when it goes', async () => {
+    double.answers.set('delete', (_, response) => {
+      double.models = [];
+      response.end();
+    });
+    expect((await api.delete('/api/v1/models/qwen3-8b', admin.accessToken)).status).toBe(204);
+    const entries = async (action: string) =>
+      (await api.get(`/api/v1/audit?scope=instance&action=${action}`, admin.accessToken)).json.data as unknown as object[];
+    const entry = { workspace_id: null, actor: { user_id: admin.userId, key_id: null }, subject: { kind: 'model', id: 'qwen3-8b' } };
+    expect(await entries('model.deleted')).toMatchObject([entry]);
+    expect(await entries('model.pulled')).toContainEqual(expect.objectContaining(entry));
+  });
+
   describeOllama('on a real Ollama', () => {
     let ollama: OwnOllama;
     beforeAll(async () => {
