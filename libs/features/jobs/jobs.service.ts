@@ -83,7 +83,7 @@ export class Jobs {
     });
   }
 
-  /** A new job for a failed or cancelled one; `conflict` for any other. */
+  /** A new job for a failed or cancelled one, for whoever may do such work themselves; `conflict` for any other. */
   async retry(principal: Principal, id: string, requestId: string | null): Promise<StoredJob> {
     const job = await this.get(principal, id);
     assertMayChange(principal, job);
@@ -91,7 +91,10 @@ export class Jobs {
       throw new AppError('conflict', `Only a failed or cancelled job can be retried; this one is ${job.status}.`);
     }
     if (!this.handlers.accepts(job)) throw new AppError('conflict', 'The job cannot be repeated: its stored payload breaks its contract.');
-    const { jobId } = await this.handlers.get(job).retry(job, principal, requestId);
+    const handler = this.handlers.get(job);
+    const { needs } = handler.contract;
+    if (!principal.scopes.has(needs)) throw new AppError('forbidden', `Doing this work again needs the scope ${needs}.`);
+    const { jobId } = await handler.retry(job, principal, requestId);
     this.wake();
     return this.get(principal, jobId);
   }
