@@ -26,12 +26,18 @@ function testsCell(tests) {
   const files = [...new Set(tests.map(({ file }) => file))].sort();
   return files
     .map((file) => {
-      const titles = [...new Set(tests.filter((test) => test.file === file).map(({ title }) => title))];
+      const titles = [...new Set(tests.filter((test) => test.file === file).map(({ title }) => numbered(title)))];
       const shown = titles.slice(0, SHOWN).map((title) => `“${title.replaceAll('<', '&lt;')}”`);
       const more = titles.length > SHOWN ? ` and ${titles.length - SHOWN} more` : '';
-      return `\`${file}\`: ${shown.join(', ')}${more}`;
+      return `\`${file.replace('test/attacks/', '')}\`: ${shown.join(', ')}${more}`;
     })
     .join('; ');
+}
+
+/** From the first part of a title on that begins with a number. */
+function numbered(title) {
+  const parts = title.split(' › ');
+  return parts.slice(parts.findIndex((part) => /^[A-R]\d{2}\b/.test(part))).join(' › ');
 }
 
 /** A red test of a run is one of the table when its title, which rows of a table may have filled in, begins as that one's. */

@@ -27,6 +27,7 @@ export function attackTests(root) {
 
 /** Tests with numbers of one source text. A test bears the numbers that its own title or one of its groups' titles begins with. */
 export function testsIn(source) {
+  if (!/['"`][A-R]\d{2}\b/.test(source)) return [];
   const file = ts.createSourceFile('source.ts', source, ts.ScriptTarget.Latest, true);
   const found = [];
   const walk = (node, titles) => {
@@ -73,14 +74,33 @@ function rowsOf(table, file) {
   if (table === undefined) return [];
   if (ts.isAsExpression(table) || ts.isSatisfiesExpression(table)) return rowsOf(table.expression, file);
   if (ts.isArrayLiteralExpression(table)) return [...table.elements];
-  if (!ts.isIdentifier(table)) return [];
-  let rows = [];
+  if (ts.isCallExpression(table) && /^Object\.(?:entries|keys)$/.test(table.expression.getText(file)))
+    return keysOf(table.arguments[0], file);
+  const value = ts.isIdentifier(table) ? valueOf(table.text, file) : undefined;
+  return value === undefined ? [] : rowsOf(value, file);
+}
+
+/** Names of the members of an object; of one that is made while the tests are, all names of the file that begin with numbers. */
+function keysOf(object, file) {
+  const value = ts.isIdentifier(object) ? valueOf(object.text, file) : object;
+  const keys = [];
   const look = (node) => {
-    if (ts.isVariableDeclaration(node) && node.name.getText(file) === table.text && node.initializer) rows = rowsOf(node.initializer, file);
-    else ts.forEachChild(node, look);
+    if (ts.isPropertyAssignment(node) && ts.isStringLiteralLike(node.name) && numbersOf(node.name.text).length > 0) keys.push(node.name);
+    ts.forEachChild(node, look);
+  };
+  if (value !== undefined && ts.isObjectLiteralExpression(value)) keys.push(...value.properties.map(({ name }) => name).filter(Boolean));
+  else look(file);
+  return keys;
+}
+
+function valueOf(name, file) {
+  let value;
+  const look = (node) => {
+    if (ts.isVariableDeclaration(node) && node.name.getText(file) === name) value ??= node.initializer;
+    ts.forEachChild(node, look);
   };
   look(file);
-  return rows;
+  return value;
 }
 
 function nameOfRow(row) {

@@ -41,6 +41,11 @@ describe('the scan of tests for numbers of cases', () => {
       ],
     ],
     ["const ROWS = ['A01 x']; describe.each(ROWS)('%s', () => { it('y', () => {}); });", [['A01 x › y', 'A01']]],
+    ["const ALL = { 'A01 x': 1, y: 2 }; it.each(Object.entries(ALL))('%s', () => {});", [['A01 x', 'A01']]],
+    [
+      "const ONE = { 'A01 x': 1 }; describe.each([[ONE]])('all', (rows) => { it.each(Object.keys(rows))('%s', () => {}); });",
+      [['all › A01 x', 'A01']],
+    ],
     ['it.each`a\n${1}`("A01 by $a", () => {});', [['A01 by $a', 'A01']]],
     ["describeDatabases('A01 all', (kind) => { it('one', () => {}); });", [['A01 all › one', 'A01']]],
     ["it('refuses A01', () => {});", []],
@@ -64,21 +69,21 @@ describe('the page of attack cases', () => {
         A04: { about: 'five', state: 'absent' },
       },
       [
-        { file, title: 'by %s (a)', cases: ['A01'] },
+        { file, title: 'all › A01 by %s (a)', cases: ['A01'] },
         { file, title: 'A01 <b>', cases: ['A01', 'A04'] },
-        ...['c', 'd', 'e'].map((title) => ({ file, title, cases: ['A01'] })),
+        ...['A01 c', 'A01 d', 'A01 e'].map((title) => ({ file, title, cases: ['A01'] })),
       ],
       {
-        first: { date: '2026-01-02', tests: ['cases/ssrf › by anybody (a)'] },
+        first: { date: '2026-01-02', tests: ['cases/ssrf › all › A01 by anybody (a)'] },
         second: { date: '2026-01-03', tests: ['cases/ssrf › A01 <b>'] },
-        third: { date: '2026-01-04', tests: ['cases/other › A01 <b>', 'cases/ssrf › by anybody'] },
+        third: { date: '2026-01-04', tests: ['cases/other › A01 <b>', 'cases/ssrf › all › A01 by anybody'] },
       },
     );
     expect(page.split('\n').filter((line) => line.startsWith('| A'))).toEqual([
-      '| A01 | one \\| two | test | `test/attacks/cases/ssrf`: “by %s (a)”, “A01 &lt;b>”, “c” and 2 more | first (2026-01-02), second (2026-01-03) |',
+      '| A01 | one \\| two | test | `cases/ssrf`: “A01 by %s (a)”, “A01 &lt;b>”, “A01 c” and 2 more | first (2026-01-02), second (2026-01-03) |',
       '| A02 | three | later: a feature |  |  |',
       '| A03 | four | n/a: There is none. |  |  |',
-      '| A04 | five | absent | `test/attacks/cases/ssrf`: “A01 &lt;b>” | second (2026-01-03) |',
+      '| A04 | five | absent | `cases/ssrf`: “A01 &lt;b>” | second (2026-01-03) |',
     ]);
     expect(page).toContain('4 cases: 1 test, 1 absent, 1 later, 1 n/a.');
   });
