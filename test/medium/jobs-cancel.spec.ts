@@ -196,6 +196,8 @@ describeDatabases('Reading and repeating jobs', (kind) => {
     const id = await bench.accept(process);
     const failed = await bench.ended(process, id);
     process.handler.work = async () => ({});
+    const unable = { ...bench.principal, scopes: new Set(['jobs:write' as const]) };
+    await expect(process.jobs.retry(unable, id, null)).rejects.toMatchObject({ code: 'forbidden' });
     const again = await process.jobs.retry(bench.principal, id, 'request-1');
     expect(again).toMatchObject({ retryOf: id, requestId: 'request-1', kind: 'test.work' });
     expect(again.id).not.toBe(id);
