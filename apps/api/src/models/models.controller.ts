@@ -58,7 +58,7 @@ export class ModelsController {
     assertInstanceAdmin(principal);
     if (!body.accept_license)
       throw AppError.field('unprocessable', 'accept_license', 'a model comes with its licence, which must be accepted');
-    const { jobId, target } = await this.pulls.pull(body.name, { principal, requestId: request.id });
+    const { jobId, target } = await this.pulls.pull(body, { principal, requestId: request.id });
     void reply.header('Location', `/api/v1/jobs/${jobId}`);
     const { model: id, name, runtime, license, bytes } = target;
     return { model: { id, name, runtime, license, size_bytes: bytes }, job: jobView(await this.jobs.get(principal, jobId)) };

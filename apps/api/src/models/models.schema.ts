@@ -52,6 +52,11 @@ export const pullBody = z.strictObject({
     .min(1)
     .max(300)
     .meta({ description: 'An id of the catalogue, or a name of Ollama that MODEL_ALLOW allows.', example: 'qwen3-1.7b' }),
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 digits of lower-case hexadecimal.')
+    .optional()
+    .meta({ description: 'Of the weights, as models show it: when others come under this name, they are not kept and the job fails.' }),
   accept_license: z
     .boolean()
     .default(true)

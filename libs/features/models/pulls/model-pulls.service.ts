@@ -9,6 +9,12 @@ import { pullModel, type PullModel } from './models.jobs';
 import { pullTarget, type PullTarget } from './pull-target';
 import { PullsRepository, type PulledModel } from './pulls.repository';
 
+/** What somebody asks for: a name, and the digest of its weights when it is known. */
+export interface WantedModel {
+  name: string;
+  digest?: string;
+}
+
 export interface PullOrigin {
   principal: Principal;
   requestId: string | null;
@@ -30,13 +36,17 @@ export class ModelPulls {
   }
 
   /** Accepts a pull; its licence counts as accepted by the caller. Errors: those of `pullTarget`, and `conflict` with the job when one is open. */
-  async pull(name: string, { principal, requestId }: PullOrigin, retryOf?: string): Promise<{ jobId: string; target: PullTarget }> {
+  async pull(
+    { name, digest }: WantedModel,
+    { principal, requestId }: PullOrigin,
+    retryOf?: string,
+  ): Promise<{ jobId: string; target: PullTarget }> {
     const target = pullTarget(name, this.config);
     const { model, runtime } = target;
     const owner = { workspaceId: principal.workspaceId, ownerId: principal.userId, apiKeyId: principal.keyId ?? null };
     const job = this.jobs.acceptance(
       pullModel,
-      { model, runtime, name: target.name },
+      { model, runtime, name: target.name, digest },
       { ...owner, requestId, retryOf, accepted: { model } },
     );
     const open = await this.repository.accept(target, principal.userId, job);

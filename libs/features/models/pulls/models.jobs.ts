@@ -10,6 +10,11 @@ export const pullModel = defineJob(
     runtime: z.enum(['ollama', 'llama.cpp']),
     /** As that runtime calls it. */
     name: z.string().min(1),
+    /** Of the weights, when who pulls knows it: others are not kept. */
+    digest: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/)
+      .optional(),
   }),
   { needs: 'models:write', maxAttempts: 10 },
 );

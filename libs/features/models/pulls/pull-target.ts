@@ -4,8 +4,8 @@ import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type { PullModel } from './models.jobs';
 
-/** `namespace/model:tag`: never a host, a path or an address. */
-const NAME = /^[a-z0-9][a-z0-9._-]{0,79}(\/[a-z0-9][a-z0-9._-]{0,79})?(:[A-Za-z0-9][A-Za-z0-9._-]{0,79})?$/;
+/** `namespace/model:tag`: never a host, a path, an address or a digest. */
+const NAME = /^(?!sha256:)[a-z0-9][a-z0-9._-]{0,79}(\/[a-z0-9][a-z0-9._-]{0,79})?(:[A-Za-z0-9][A-Za-z0-9._-]{0,79})?$/;
 /** With a registry in front: only where the allow-list names it. */
 const HOSTED = /^[a-z0-9][a-z0-9.-]{0,99}(:\d{1,5})?(\/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){2}(:[A-Za-z0-9][A-Za-z0-9._-]{0,79})?$/;
 

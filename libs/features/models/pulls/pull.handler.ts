@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CATALOGUE } from '@backing/llama-cpp';
 import { OllamaLibrary, OllamaRuntime, type PullProgress } from '@backing/ollama';
 import type { Queryable } from '@backing/postgres';
 import { JobHandler, type JobContext, type JobOutcome, type SettledJob, type StoredJob } from '@features/jobs';
@@ -6,7 +7,7 @@ import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
 import { Models } from '../models.service';
 import { PullingModels } from '../pulling-models';
-import { BuiltInDownload } from './built-in-download';
+import { BuiltInDownload, removeBuiltIn } from './built-in-download';
 import { ModelPulls } from './model-pulls.service';
 import { pullModel, type PullModel } from './models.jobs';
 import type { PulledModel } from './pulls.repository';
@@ -30,7 +31,7 @@ export class PullHandler extends JobHandler<PullModel, PulledModel> {
   }
 
   async run(context: JobContext<PullModel>): Promise<PulledModel> {
-    const { model, runtime, name } = context.payload;
+    const { model, runtime, name, digest } = context.payload;
     this.pulling.add(model);
     try {
       const report = throttled((progress) => context.progress({ ...progress, unit: 'bytes' }));
@@ -41,6 +42,7 @@ export class PullHandler extends JobHandler<PullModel, PulledModel> {
       this.ollama.refresh();
     }
     const card = await this.models.get(model).catch(() => undefined);
+    if (digest !== undefined && card?.digest !== digest) await this.refuse(context.payload);
     return { model, digest: card?.digest ?? null, bytes: card?.sizeBytes ?? null };
   }
 
@@ -54,9 +56,18 @@ export class PullHandler extends JobHandler<PullModel, PulledModel> {
     if (!principal.instanceAdmin || !principal.scopes.has('models:write')) {
       throw new AppError('forbidden', 'Pulling a model needs an instance admin and the scope models:write.');
     }
-    const { model, runtime, name } = pullModel.payload.parse(job.payload);
-    const { jobId } = await this.pulls.pull(runtime === 'ollama' ? name : model, { principal, requestId }, job.id);
+    const { model, runtime, name, digest } = pullModel.payload.parse(job.payload);
+    const { jobId } = await this.pulls.pull({ name: runtime === 'ollama' ? name : model, digest }, { principal, requestId }, job.id);
     return { jobId };
+  }
+
+  /** A name is its publisher's to move: what came under it and is not what was wanted goes again. */
+  private async refuse({ model, runtime, name }: PullModel): Promise<never> {
+    const [entry] = CATALOGUE.filter(({ slug }) => slug === model);
+    if (runtime === 'ollama') await this.library.remove(name);
+    else if (entry !== undefined && entry.sha256 === undefined) await removeBuiltIn(this.pulls.directory, entry, false);
+    this.ollama.refresh();
+    throw AppError.field('unprocessable', 'digest', `what ${name} names now has another digest; it was not kept.`);
   }
 }
 
