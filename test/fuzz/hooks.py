@@ -3,7 +3,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 import threading
 
 import schemathesis
@@ -17,8 +16,6 @@ LIVE = 80
 LIVE_TO_DELETE = 15
 MODELS = {"/v1/embeddings": "scripted-embedding", "/api/v1/vectors/collections": "scripted-embedding"}
 
-# Parsing of Python source counts its depth for all threads together (CPython before 3.13): no thread is interrupted while it does that.
-sys.setswitchinterval(5)
 lock = threading.Lock()
 counts = {}
 state = {"read": None, "nursery": None}
