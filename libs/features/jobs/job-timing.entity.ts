@@ -4,7 +4,7 @@ export class JobTiming {
   readonly leaseMs: number = 15_000;
   readonly heartbeatMs: number = 5_000;
   /** How often it is asked whether the maker of a running job may still have it done. */
-  readonly standingMs: number = 2_000;
+  readonly standingMs: number = 1_500;
   /** Full jitter between 0 and base x 2^(attempt - 1), capped, and never under the base. */
   readonly backoffBaseMs: number = 1_000;
   readonly backoffCapMs: number = 30_000;

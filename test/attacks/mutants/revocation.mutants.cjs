@@ -29,7 +29,7 @@ module.exports = [
   {
     guard: 'principals-remembered-briefly',
     file: 'libs/features/auth/principals/principal-cache.service.ts',
-    find: 'const LIFETIME_MILLISECONDS = 2_000;',
+    find: 'const LIFETIME_MILLISECONDS = 1_500;',
     replace: 'const LIFETIME_MILLISECONDS = 60_000;',
     spec,
     cases: ['G10'],

@@ -8,7 +8,7 @@ import { encodeEvents, EventStream } from './event-stream';
 const HEARTBEAT_MS = 10_000;
 const STALL_MS = 30_000;
 /** Who may see a job can change while its events are read. */
-const SIGHT_MS = 2_000;
+const SIGHT_MS = 1_500;
 /** Streams at once in one process; each holds a socket and polls the log. */
 const MOST_STREAMS = 1_000;
 

@@ -10,7 +10,7 @@ import { secretHash } from '../logins/secret-token';
 
 const LONGEST_KEY = 256;
 
-/** Tells who a bearer token or an API key stands for, as of at most 2 s ago (at once for what this process revoked). Errors: `unauthenticated`, whatever the reason. */
+/** Tells who a bearer token or an API key stands for, as of at most 1.5 s ago (at once for what this process revoked). Errors: `unauthenticated`, whatever the reason. */
 @Injectable()
 export class Authenticator {
   constructor(

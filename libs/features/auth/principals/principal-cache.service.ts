@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '@kernel/identity';
 
 /** With the time between two looks at an open answer, below the 5 s after which a revocation made by another process must hold everywhere. */
-const LIFETIME_MILLISECONDS = 2_000;
+const LIFETIME_MILLISECONDS = 1_500;
 const MOST_ENTRIES = 2_000;
 
-/** Remembers for 2 s whom a token or key belongs to; forgets at once what this process revokes. */
+/** Remembers for 1.5 s whom a token or key belongs to; forgets at once what this process revokes. */
 @Injectable()
 export class PrincipalCache {
   private readonly entries = new Map<string, { principal: Principal; until: number }>();
