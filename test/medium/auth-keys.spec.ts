@@ -116,9 +116,9 @@ describeDatabases('API keys', (kind) => {
 
   it('are refused when they expire, also from the cache', async () => {
     expect(await codeOf(create(admin, ['chat'], new Date(Date.now() - 1)))).toBe('invalid');
-    const { secret } = await create(admin, ['chat'], new Date(Date.now() + 1_500));
+    const { secret } = await create(admin, ['chat'], new Date(Date.now() + 1_200));
     await authenticator.authenticate(secret);
-    later(1_600);
+    later(1_300);
     await database().query(sql`UPDATE api_keys SET expires_at = now()`);
     expect(await codeOf(authenticator.authenticate(secret))).toBe('unauthenticated');
   });
