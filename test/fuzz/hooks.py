@@ -50,7 +50,10 @@ def lead_path(case, number):
         name = re.fullmatch(r"\{(\w+)\}", part)
         if name is None:
             continue
-        thing = chosen(pools.get(before, []), number)
+        pool = pools.get(before, [])
+        if case.method == "DELETE" and case.operation.path.endswith("/workspaces/{id}"):
+            pool = [thing for thing in pool if not thing.get("home")]
+        thing = chosen(pool, number)
         if thing is None:
             return
         case.path_parameters[name[1]] = thing["id"]
@@ -67,6 +70,8 @@ def lead_body(case, number):
         body["collections"] = body["collections"][:0] + [chosen(collections, number)]
     if "model" in body:
         body["model"] = MODELS.get(case.operation.path, "scripted")
+    if "workspace_id" in body:
+        body["workspace_id"] = things["workspaces"][0]["id"]
     if "session_id" in body:
         body["session_id"] = (chosen(things["sessions"], number) or {}).get("id", body["session_id"])
 

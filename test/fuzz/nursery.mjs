@@ -12,6 +12,7 @@ const PAUSE_MS = 300;
 const LEAST = 6;
 const MOST = 10;
 const THROWAWAYS = 8;
+const PEOPLE = 4;
 
 export class Nursery {
   /** Stands in every text here: nobody else may ever see it. */
@@ -28,6 +29,7 @@ export class Nursery {
 
   async begin() {
     this.login = await this.client.register(EMAIL, PASSWORD);
+    this.me = await this.client.json('GET', '/api/v1/auth/me');
     this.loggedIn = performance.now();
     await this.round();
     this.turning = this.#turn();
@@ -64,6 +66,8 @@ export class Nursery {
       documents: await this.#kept('/api/v1/documents', () => this.#document()),
       jobs: await this.#kept('/api/v1/jobs', undefined),
       collections: await this.#collections(),
+      users: await this.#users(),
+      workspaces: await this.#workspaces(),
       models: ['scripted', 'scripted-embedding'].map((id) => ({ id })),
       services: ['postgres', 'ollama', 'workers'].map((id) => ({ id })),
     };
@@ -118,6 +122,40 @@ export class Nursery {
     this.serial += 1;
     const text = `Number ${this.serial} (${this.canary}): the harbour office opens at six in the morning. It closes at four in the afternoon.`;
     return this.#gently(this.client.upload(`harbour-${this.serial}.txt`, text));
+  }
+
+  /** Everybody but the owner, who must not lose what the others stand on. */
+  async #users() {
+    const people = await this.#people('/api/v1/users');
+    if (people.length < PEOPLE) await this.#join();
+    return people;
+  }
+
+  async #people(address) {
+    const people = (await this.#list(`${address}?limit=${MOST}&order=desc`)) ?? [];
+    return people.map(({ id }) => ({ id })).filter(({ id }) => id !== this.me.user.id);
+  }
+
+  async #join() {
+    this.serial += 1;
+    const invited = await this.#post('/api/v1/users', { email: `member-${this.serial}@example.org`, role: 'viewer' });
+    if (invited !== undefined) await this.#post('/api/v1/auth/accept', { invite_token: invited.invite_token, password: PASSWORD });
+  }
+
+  /** `home` is the one in which everything else is: it is never deleted. */
+  async #workspaces() {
+    const home = this.me.workspace.id;
+    const workspaces = await this.#kept('/api/v1/workspaces', () => this.#post('/api/v1/workspaces', { name: this.canary }));
+    const all = [{ id: home, home: true }, ...workspaces.filter(({ id }) => id !== home)];
+    for (const workspace of all.slice(0, 4)) {
+      const address = `/api/v1/workspaces/${workspace.id}`;
+      const invite = () => this.#post(`${address}/members`, { email: `guest-${++this.serial}@example.org`, role: 'viewer' });
+      workspace.things = {
+        members: await this.#people(`${address}/members`),
+        invitations: await this.#kept(`${address}/invitations`, invite),
+      };
+    }
+    return all;
   }
 
   async #sessions() {

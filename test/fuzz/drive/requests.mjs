@@ -5,6 +5,7 @@ import { hostile } from './arbitraries.mjs';
 import { spoiled } from './spoil.mjs';
 
 const MODELS = { '/v1/embeddings': 'scripted-embedding', '/api/v1/vectors/collections': 'scripted-embedding' };
+const DELETES_WORKSPACE = /^DELETE .*\/workspaces\/\{id\}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/;
 /** Of 100 path parameters, this many lead to things that are there; fewer where they are deleted, so that something is left for the others. */
 const LIVE = 85;
@@ -77,7 +78,7 @@ function pathOf(operation, draft, things, asked) {
     .map((part, at) => {
       const name = /^\{(\w+)\}$/.exec(part)?.[1];
       if (name === undefined) return part;
-      const pool = pools[parts[at - 1]] ?? [];
+      const pool = (pools[parts[at - 1]] ?? []).filter(({ home }) => home !== true || !DELETES_WORKSPACE.test(operation.label));
       const thing = pool[number % pool.length];
       number = Math.floor(number / 7);
       pools = thing?.things ?? {};
@@ -130,6 +131,7 @@ function led(value, { path }, draft, things) {
   if (copy.model !== undefined) copy.model = MODELS[path] ?? 'scripted';
   if (Array.isArray(copy.collections) && draft.live % 5 > 0) copy.collections = [names[draft.live % names.length]];
   if (typeof copy.collection === 'string' && draft.live % 5 > 0) copy.collection = names[draft.live % names.length];
+  if (copy.workspace_id !== undefined) copy.workspace_id = things.workspaces[0].id;
   if (Array.isArray(copy.points) && draft.live % 5 > 0)
     copy.points = copy.points.map((point, at) => ({ ...point, vector: [1, at, -0.5, 0] }));
   if (Array.isArray(copy.vector) && draft.live % 5 > 0) copy.vector = [1, 0, -0.5, 0];
