@@ -1,7 +1,11 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { sql } from '@backing/postgres';
+import { v7 } from 'uuid';
 import { RouteTable } from '../../../apps/api/src/http/route-table';
 import { AgentBench } from '../../support/agents';
 import type { ApiAnswer, ApiRequest, Registered } from '../../support/api';
 import { ChatBench } from '../../support/chat';
+import { DocumentsOf } from '../../support/documents';
 import { SECRET_TEXT, Tenants, type Belongings } from './tenants';
 
 const UNKNOWN = '0197a5b0-0000-7000-8000-00000000dead';
@@ -471,6 +475,94 @@ describe('what belongs to others', () => {
         expect([path, status]).toEqual([path, 200]);
         for (const secret of stored) expect([path, text.includes(secret)]).toEqual([path, false]);
       }
+    });
+    afterAll(unchanged);
+  });
+
+  describe('E13 what is remembered', () => {
+    it('E13 two members of a workspace are never taken for each other', async () => {
+      const { victim, colleague, guest } = tenants;
+      for (let round = 0; round < 5; round += 1) {
+        const answers = await Promise.all([victim, colleague, guest].map((person) => send(person, '/api/v1/auth/me')));
+        expect(answers.map(({ json }) => (json.user as unknown as { id: string }).id)).toEqual(
+          [victim, colleague, guest].map(({ userId }) => userId),
+        );
+      }
+    });
+
+    it('E13 two keys that differ in their last letter alone are two', async () => {
+      const { victim, stranger } = tenants;
+      const same = `sk-${randomBytes(32).toString('base64url').slice(0, 42)}`;
+      const owners = [
+        [victim, `${same}A`],
+        [stranger, `${same}B`],
+      ] as const;
+      for (const [{ userId, workspaceId }, secret] of owners)
+        await tenants.database.query(
+          sql`INSERT INTO api_keys (id, workspace_id, owner_id, name, secret_hash, secret_hint, scopes)
+              VALUES (${v7()}::uuid, ${workspaceId}::uuid, ${userId}::uuid, 'same', ${createHash('sha256').update(secret).digest()}, 'same', '{chat}')`,
+        );
+      for (const [{ userId }, secret] of [...owners, ...owners]) {
+        const { json } = await tenants.api.get('/api/v1/auth/me', secret);
+        expect((json.user as unknown as { id: string }).id).toBe(userId);
+      }
+      for (const unknown of [`${same}C`, same, `${same}AA`]) expect((await tenants.api.get('/api/v1/auth/me', unknown)).status).toBe(401);
+      await tenants.database.query(sql`DELETE FROM api_keys WHERE name = 'same'`);
+    });
+
+    it('E13 the same document of two workspaces is two, and goes with its own', async () => {
+      const { victim, stranger, api } = tenants;
+      const documents = new DocumentsOf(api, stranger);
+      const same = { name: 'secret.txt', text: `${SECRET_TEXT} about the lighthouse.` };
+      const own = await documents.ready(await documents.add(same));
+      expect(own.id).not.toBe(things.document);
+      expect(own.job_id).not.toBe(things.ingestJob);
+      expect((await send(stranger, `/api/v1/documents/${own.id}/text`)).json.text).toBe(same.text);
+      expect((await send(stranger, `/api/v1/documents/${own.id}`, { method: 'DELETE' })).status).toBe(204);
+      expect((await send(victim, `/api/v1/documents/${things.document}/content`)).text).toBe(same.text);
+      const search = { query: 'lighthouse', collections: ['default'] };
+      const found = await send(stranger, '/api/v1/search', { method: 'POST', body: search });
+      expect(found.json.data).toEqual([]);
+      expect((await send(victim, `/api/v1/documents/${things.document}/chunks`)).text).toContain(SECRET_TEXT);
+    });
+
+    it('E13 the same question of two people is asked twice', async () => {
+      const { stranger, model, api } = tenants;
+      const session = await ChatBench.begin(api, stranger.accessToken, { model: 'planned', title: SECRET_TEXT, system: SECRET_TEXT });
+      const asked = model.requests.length;
+      model.plan = () => [{ say: 'Another answer.' }];
+      const { answer } = await session.ask(SECRET_TEXT);
+      expect(answer.content).toBe('Another answer.');
+      expect(model.requests).toHaveLength(asked + 1);
+      const completion = { model: 'planned', messages: [{ role: 'user', content: SECRET_TEXT }] };
+      const direct = await send(stranger, '/v1/chat/completions', { method: 'POST', body: completion });
+      expect([direct.status, direct.text]).toEqual([200, expect.stringContaining('Another answer.')]);
+    });
+
+    it('E13 a tag that the owner was given opens nothing to others', async () => {
+      for (const path of [things.session.path, `/api/v1/agents/${things.agent.id}`, `/api/v1/documents/${things.document}`]) {
+        const tag = (await send(tenants.victim, path)).headers.get('etag') ?? '';
+        expect(tag).not.toBe('');
+        for (const name of ['if-none-match', 'if-match', 'if-range'])
+          expect([path, name, (await send(tenants.stranger, path, { headers: { [name]: tag } })).status]).toEqual([path, name, 404]);
+      }
+    });
+
+    it.each([
+      ['/api/v1/auth/me'],
+      ['/api/v1/chat/sessions'],
+      ['/api/v1/jobs'],
+      ['/api/v1/documents'],
+      ['/api/v1/agents'],
+      ['/api/v1/auth/keys'],
+      ['/api/v1/vectors/collections'],
+      ['/api/v1/usage'],
+      ['/api/v1/workspaces'],
+      ['/v1/models'],
+      ['/api/v1/models'],
+    ])('E13 nobody on the way may keep %s', async (path) => {
+      const { status, headers } = await send(tenants.victim, path);
+      expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
     });
     afterAll(unchanged);
   });

@@ -122,4 +122,28 @@ module.exports = [
     spec,
     cases: ['E07'],
   },
+  {
+    guard: 'key-remembered-whole',
+    file: 'libs/features/auth/principals/authenticator.service.ts',
+    find: "`key ${hash.toString('base64url')}`",
+    replace: '`key ${key.slice(0, 20)}`',
+    spec,
+    cases: ['E13'],
+  },
+  {
+    guard: 'login-remembered-by-person',
+    file: 'libs/features/auth/principals/authenticator.service.ts',
+    find: '`login ${claims.loginId} ${claims.workspaceId} ${claims.userId}`',
+    replace: '`login ${claims.workspaceId}`',
+    spec,
+    cases: ['E13'],
+  },
+  {
+    guard: 'duplicate-in-its-collection',
+    file: 'libs/features/documents/documents.repository.ts',
+    find: 'sql`d.collection_id = ${collectionId} AND d.sha256 = ${sha256} ORDER',
+    replace: 'sql`${collectionId}::uuid IS NOT NULL AND d.sha256 = ${sha256} ORDER',
+    spec,
+    cases: ['E13'],
+  },
 ];
