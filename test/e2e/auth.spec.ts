@@ -84,6 +84,7 @@ describeDatabases('Accounts over HTTP', (kind) => {
   });
 
   it('makes, lists, uses and deletes API keys', async () => {
+    const { json: me } = await api.get('/api/v1/auth/me', token);
     const made = await api.post('/api/v1/auth/keys', { name: 'ci', scopes: ['chat'], limits: { requests_per_minute: 50 } }, token);
     expect(made.status).toBe(201);
     const { secret, ...key } = made.json as Record<string, unknown>;
@@ -91,6 +92,8 @@ describeDatabases('Accounts over HTTP', (kind) => {
       id: expect.any(String),
       name: 'ci',
       scopes: ['chat'],
+      owner: 'me',
+      made_by: (me.user as unknown as { id: string }).id,
       secret_hint: String(secret).slice(-4),
       limits: { requests_per_minute: 50, tokens_per_day: null },
       tokens_today: null,
@@ -98,9 +101,9 @@ describeDatabases('Accounts over HTTP', (kind) => {
       created_at: expect.stringMatching(/\.\d{3}Z$/),
     });
     expect(made.headers.get('location')).toBe(`/api/v1/auth/keys/${String(key.id)}`);
-    const me = await api.get('/api/v1/auth/me', String(secret));
-    expect(me.json).toMatchObject({ scopes: ['chat'], key });
-    expect(me.headers.get('x-ratelimit-limit')).toBe('50');
+    const used = await api.get('/api/v1/auth/me', String(secret));
+    expect(used.json).toMatchObject({ scopes: ['chat'], key });
+    expect(used.headers.get('x-ratelimit-limit')).toBe('50');
     const list = await api.get('/api/v1/auth/keys?limit=1', token);
     expect(list.json).toEqual({ object: 'list', data: [key], first_id: key.id, last_id: key.id, has_more: false });
     expect((await api.delete(`/api/v1/auth/keys/${String(key.id)}`, token)).status).toBe(204);

@@ -12,14 +12,6 @@ module.exports = [
     cases: ['F02'],
   },
   {
-    guard: 'members-one-after-the-other',
-    file: 'libs/features/auth/members/members.service.ts',
-    find: "demandHeld(connection, principal, workspaceId, leaving ? 'viewer' : 'admin')",
-    replace: "demand(connection, principal, workspaceId, leaving ? 'viewer' : 'admin')",
-    spec,
-    cases: ['F02'],
-  },
-  {
     guard: 'last-instance-admin-stays',
     file: 'libs/features/auth/people/last-admin.ts',
     find: '!stays && admins.has(id) && admins.size === 1',
