@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '..', '..');
 const LAST_RED = join(HERE, 'last-red.json');
-const DEADLINE_MS = 180_000;
+const DEADLINE_MS = 300_000;
 /** What a failed expectation says; a program that merely broke says something else. */
 const EXPECTATION = /expect\(|AssertionError|Property failed/;
 

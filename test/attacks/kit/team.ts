@@ -1,4 +1,4 @@
-import { PostgresClient } from '@backing/postgres';
+import { PostgresClient, sql } from '@backing/postgres';
 import { type Role, SCOPES, type Scope } from '@kernel/identity';
 import type { TestApi } from '../../support/api';
 import { Canaries } from './canaries';
@@ -7,7 +7,8 @@ import { Things, type VictimIds } from './things';
 
 /**
  * Everybody who might send a request. `viewer` to `owner` are members of the victim's workspace, whose private things are the owner's; `otherUser` and
- * `instanceAdmin` are not members and own workspaces of their own; `suspended`, `revoked` and `deleted` were editors of it. `keySmall` and `keyFull` are keys of the owner.
+ * `instanceAdmin` are not members and own workspaces of their own; `suspended`, `revoked` and `deleted` were editors of it. `keySmall` and `keyFull` are keys of the owner,
+ * `keyOfWorkspace` one of the workspace's own, made by the admin.
  */
 export const ACTORS = [
   'anonymous',
@@ -22,6 +23,7 @@ export const ACTORS = [
   'deleted',
   'keySmall',
   'keyFull',
+  'keyOfWorkspace',
 ] as const;
 export type ActorName = (typeof ACTORS)[number];
 
@@ -71,7 +73,7 @@ export async function openTeam(api: TestApi): Promise<Team> {
     await people.join(userId, home, role);
     return equipped(people, { name, userId, workspaceId: home, role, instanceAdmin: false, alive: true, scopes: SCOPES });
   };
-  const actors = {
+  const persons = {
     anonymous: { name: 'anonymous', userId: '', workspaceId: '', role: 'viewer', instanceAdmin: false, alive: false, scopes: [] },
     otherUser: await stranger(people, 'otherUser', false),
     viewer: await member('viewer', 'viewer'),
@@ -81,7 +83,8 @@ export async function openTeam(api: TestApi): Promise<Team> {
     instanceAdmin: await stranger(people, 'instanceAdmin', true),
     ...(await outcasts(people, home)),
     ...(await ownersKeys(people, owner.userId, home)),
-  } satisfies Record<ActorName, Actor>;
+  } satisfies Partial<Record<ActorName, Actor>>;
+  const actors = { ...persons, keyOfWorkspace: await workspacesKey(api, database, persons.admin) };
   const maker = { userId: owner.userId, workspaceId: home, token: actors.owner.token ?? '' };
   const bystander = await people.make(canaries.text('member'));
   await people.join(bystander.userId, home, 'viewer');
@@ -130,6 +133,15 @@ async function ownersKeys(people: People, userId: string, home: string): Promise
     return { name, userId, workspaceId: home, role: 'owner', instanceAdmin: false, alive: true, scopes, key: secret };
   };
   return { keySmall: await keyed('keySmall', SMALL), keyFull: await keyed('keyFull', SCOPES) };
+}
+
+/** Made through the product: a service user stands behind it. */
+async function workspacesKey(api: TestApi, database: PostgresClient, maker: Actor): Promise<Actor> {
+  const scopes = SCOPES.filter((scope) => scope !== 'models:write');
+  const { status, json, text } = await api.post('/api/v1/auth/keys', { name: 'of the workspace', scopes, owner: 'workspace' }, maker.token);
+  if (status !== 201) throw new Error(`Making a key of the workspace answered ${status}: ${text}`);
+  const rows = await database.query<{ owner_id: string }>(sql`SELECT owner_id FROM api_keys WHERE id = ${String(json.id)}::uuid`);
+  return { ...maker, name: 'keyOfWorkspace', userId: rows[0]?.owner_id ?? '', token: undefined, key: String(json.secret), scopes };
 }
 
 function keepSecrets(canaries: Canaries, api: TestApi, actors: Record<ActorName, Actor>): void {

@@ -10,6 +10,8 @@ import { expected, type Target } from './expectation';
 import { pathTo } from './path-ids';
 import { Sender, type ReceivedAnswer } from './sender';
 
+jest.setTimeout(120_000);
+
 const nameOf = ({ method, url }: Route): string => `${method} ${url}`;
 const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 const PLAIN_TYPES = ['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'application/jsonx', 'text/json'];
