@@ -1,4 +1,5 @@
-// npm run attacks:mutants [-- --guard NAME] [-- --sample N] [-- --jobs N]: each guard switched off in turn; the tests of its cases must then be red.
+// npm run attacks:mutants [-- --guard NAME … | --sample N] [--jobs N]: each guard switched off in turn; the tests of its cases must then be red.
+// What was red is kept in last-red.json, unless it was a sample.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -27,7 +28,8 @@ async function main() {
     for (const mutant of rest) {
       const result = await tried(mutant);
       results.push(result);
-      record(result);
+      // A sample is a check of the day, and leaves the tree as it is.
+      if (values.sample === undefined) record(result);
       console.log(
         `${result.reds.length > 0 ? 'killed ' : 'ALIVE  '} ${mutant.guard} (${mutant.spec}, ${mutant.cases.join(' ')}): ${result.said}`,
       );
