@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { AppConfig } from '@kernel/config';
 import { AuditRepository } from './audit.repository';
@@ -8,7 +8,7 @@ const AT_ONCE = 500;
 
 /** Deletes audit entries older than RETENTION_AUDIT_DAYS, hourly and in small batches: the only way in which any goes. */
 @Injectable()
-export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
+export class AuditRetention implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(AuditRetention.name);
   private timer?: NodeJS.Timeout;
   private turn: Promise<unknown> = Promise.resolve();
@@ -28,7 +28,7 @@ export class AuditRetention implements OnApplicationBootstrap, OnModuleDestroy {
     this.timer.unref();
   }
 
-  async onModuleDestroy(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
     await this.turn;

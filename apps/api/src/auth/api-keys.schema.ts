@@ -19,13 +19,10 @@ export const createApiKeyBody = z
     name: z.string().trim().min(1).max(200),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     expires_at: z.iso.datetime({ offset: true }).optional().meta({ description: 'Never, when left out.' }),
-    owner: z
-      .enum(['me', 'workspace'])
-      .optional()
-      .meta({
-        description:
-          'Whom the key acts for: you (when left out), or the workspace, which needs the role admin and stays bounded by your rights.',
-      }),
+    owner: z.enum(['me', 'workspace']).optional().meta({
+      description:
+        'Whom the key acts for: you (when left out), or the workspace, which needs the role admin and stays bounded by your rights.',
+    }),
     limits: limits.optional(),
   })
   .meta({ id: 'CreateApiKeyRequest' });

@@ -50,6 +50,12 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     checkText(request.params, 'path');
     done();
   });
+  tellAnswers(instance, metrics, log);
+  registerBodyParsers(instance);
+}
+
+/** One line in the log and one count for each request, when it has been answered. */
+function tellAnswers(instance: FastifyInstance, metrics: HttpMetrics, log: AppLog): void {
   instance.addHook('onResponse', (request, reply, done) => {
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
     metrics.end(request.method, route, reply.statusCode, reply.elapsedTime);
@@ -63,7 +69,6 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     });
     done();
   });
-  registerBodyParsers(instance);
 }
 
 /** How many are answered at once, and for how long a body is waited for; it is asked for only now, when the guard has let the request in. */

@@ -82,7 +82,7 @@ export class OpenAnswers implements OnApplicationBootstrap, BeforeApplicationShu
     try {
       while (this.again) {
         this.again = false;
-        for (const answer of [...this.open.values()])
+        for (const answer of Array.from(this.open.values()))
           if (this.open.has(answer.request) && answer.spared !== true) await this.recheck(answer);
       }
     } finally {
