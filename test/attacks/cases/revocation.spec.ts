@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PostgresClient, sql } from '@backing/postgres';
 import { Audit, type AuditDetails } from '@features/audit';
-import { Authenticator } from '@features/auth';
+import { ApiKeys, Authenticator } from '@features/auth';
 import { JobHandlers, Jobs } from '@features/jobs';
 import type { Role } from '@kernel/identity';
 import { OpenAnswers } from '../../../apps/api/src/http/open-answers.service';
@@ -213,6 +213,17 @@ describe('rights that end', () => {
       const { secret } = await workspaceKey((await member('admin')).token, ['admin', 'chat']);
       const { status } = await api.post('/api/v1/auth/keys', { name: 'again', scopes: ['chat'] }, secret);
       expect(status).toBe(403);
+      // Behind the mark of the route the feature itself refuses.
+      const request = {
+        owner: 'me',
+        name: 'again',
+        scopes: ['chat'],
+        expiresAt: null,
+        requestsPerMinute: null,
+        tokensPerDay: null,
+      } as const;
+      const principal = await get(Authenticator).authenticate(secret);
+      await expect(get(ApiKeys).create(principal, { ...request, scopes: ['chat'] })).rejects.toMatchObject({ code: 'forbidden' });
     });
 
     it('E01 read nothing private of their maker', async () => {
@@ -233,8 +244,9 @@ describe('rights that end', () => {
     it('E20 fall with a maker who is removed', async () => {
       const admin = await member('admin');
       const { secret } = await workspaceKey(admin.token, ['chat']);
+      expect(await statusWithin(secret, 200, '/api/v1/chat/sessions')).toBe(200);
       await database.query(sql`DELETE FROM memberships WHERE user_id = ${admin.userId}::uuid AND workspace_id = ${workspaceId}::uuid`);
-      expect(await statusWithin(secret, 401)).toBe(401);
+      expect(await statusWithin(secret, 401, '/api/v1/chat/sessions')).toBe(401);
     });
 
     it('G10 their work falls with a maker who is suspended', async () => {
