@@ -14,6 +14,7 @@ REPORT = os.environ["FUZZ_REPORT"]
 # left for the others.
 LIVE = 80
 LIVE_TO_DELETE = 15
+SMALL_DELETES = re.compile(r"/(points/\{id\}|feedback|members/\{user\}|invitations/\{invitation\})$")
 MODELS = {"/v1/embeddings": "scripted-embedding", "/api/v1/vectors/collections": "scripted-embedding"}
 
 lock = threading.Lock()
@@ -51,8 +52,8 @@ def lead_path(case, number):
         if name is None:
             continue
         pool = pools.get(before, [])
-        if case.method == "DELETE" and case.operation.path.endswith("/workspaces/{id}"):
-            pool = [thing for thing in pool if not thing.get("home")]
+        if case.method == "DELETE" and part is parts[-1] and SMALL_DELETES.search(case.operation.path) is None:
+            pool = [thing for thing in pool if thing.get("mine")]
         thing = chosen(pool, number)
         if thing is None:
             return

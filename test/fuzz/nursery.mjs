@@ -18,6 +18,7 @@ export class Nursery {
   /** Stands in every text here: nobody else may ever see it. */
   canary = `canary-${randomUUID()}`;
   things = {};
+  made = new Set();
   throwaway = [];
   serial = 0;
   #stopped = false;
@@ -82,11 +83,21 @@ export class Nursery {
   }
 
   /** The youngest things of a list, at least LEAST of them. */
-  async #kept(address, make) {
+  async #kept(address, making) {
+    const make = making === undefined ? undefined : async () => this.#remember(await making());
     const there = (await this.#list(`${address}?limit=${MOST}&order=desc`)) ?? [];
     for (let missing = make === undefined ? 0 : LEAST - there.length; missing > 0; missing -= 1) await make();
     const all = make === undefined || there.length >= LEAST ? there : ((await this.#list(`${address}?limit=${MOST}&order=desc`)) ?? []);
-    return all.map(({ id, name }) => ({ id: id ?? name }));
+    return all.map(({ id, name }) => this.#thing(id ?? name));
+  }
+
+  #remember(answer) {
+    if (answer !== undefined) this.made.add(answer.document?.id ?? answer.id ?? answer.name);
+  }
+
+  /** `mine`: made here. Nothing else is ever deleted, for whoever made it still looks for it. */
+  #thing(id) {
+    return this.made.has(id) ? { id, mine: true } : { id };
   }
 
   async #list(address) {
@@ -133,7 +144,7 @@ export class Nursery {
 
   async #people(address) {
     const people = (await this.#list(`${address}?limit=${MOST}&order=desc`)) ?? [];
-    return people.map(({ id }) => ({ id })).filter(({ id }) => id !== this.me.user.id);
+    return people.map(({ id }) => ({ id, mine: true })).filter(({ id }) => id !== this.me.user.id);
   }
 
   async #join() {
@@ -142,11 +153,11 @@ export class Nursery {
     if (invited !== undefined) await this.#post('/api/v1/auth/accept', { invite_token: invited.invite_token, password: PASSWORD });
   }
 
-  /** `home` is the one in which everything else is: it is never deleted. */
+  /** The first is the one in which everything else is, and not made here. */
   async #workspaces() {
     const home = this.me.workspace.id;
     const workspaces = await this.#kept('/api/v1/workspaces', () => this.#post('/api/v1/workspaces', { name: this.canary }));
-    const all = [{ id: home, home: true }, ...workspaces.filter(({ id }) => id !== home)];
+    const all = [{ id: home }, ...workspaces.filter(({ id }) => id !== home)];
     for (const workspace of all.slice(0, 4)) {
       const address = `/api/v1/workspaces/${workspace.id}`;
       const invite = () => this.#post(`${address}/members`, { email: `guest-${++this.serial}@example.org`, role: 'viewer' });

@@ -82,7 +82,7 @@ export class Arbitraries {
     this.api = api;
   }
 
-  /** A value that fits, or nearly: what its schema cannot say, nobody here knows. */
+  /** A value that fits, or nearly: what its schema cannot say, nobody here knows, and now and then a number lies beyond its bounds. */
   fitting(schema, depth = 0) {
     if (schema.$ref !== undefined) return this.fitting(this.api.resolve(schema.$ref), depth);
     const value = this.#plain(schema, depth);
@@ -154,7 +154,8 @@ function number({ type, minimum = -1_000, maximum = 1_000, exclusiveMinimum, exc
   const most = exclusiveMaximum === true ? maximum - (type === 'integer' ? 1 : 1e-6) : maximum;
   const edges = type === 'integer' ? fc.constantFrom(Math.ceil(least), Math.floor(most)) : fc.constantFrom(least, most);
   const inner = type === 'integer' ? fc.integer(bounds(least, most)) : fc.double({ min: least, max: most, noNaN: true });
-  return fc.oneof({ weight: 4, arbitrary: inner }, edges);
+  const beyond = fc.constantFrom(least - 1, most + 1, -1, -most);
+  return fc.oneof({ weight: 16, arbitrary: inner }, { weight: 4, arbitrary: edges }, { weight: 1, arbitrary: beyond });
 }
 
 const bounds = (least, most) => ({

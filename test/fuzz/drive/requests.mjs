@@ -5,13 +5,12 @@ import { hostile } from './arbitraries.mjs';
 import { spoiled } from './spoil.mjs';
 
 const MODELS = { '/v1/embeddings': 'scripted-embedding', '/api/v1/vectors/collections': 'scripted-embedding' };
-const DELETES_WORKSPACE = /^DELETE .*\/workspaces\/\{id\}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/;
 /** Of 100 path parameters, this many lead to things that are there; fewer where they are deleted, so that something is left for the others. */
 const LIVE = 85;
 const LIVE_TO_DELETE = 15;
 /** What is deleted there is made again by requests of the fuzzer itself. */
-const SMALL_DELETES = /\/(points\/\{id\}|feedback)$/;
+const SMALL_DELETES = /\/(points\/\{id\}|feedback|members\/\{user\}|invitations\/\{invitation\})$/;
 const pick = fc.nat({ max: 2 ** 30 });
 
 /** An arbitrary of drafts for one operation: everything but the ids of living things, which are put in when it is sent. */
@@ -68,17 +67,18 @@ export function request(operation, draft, { callers, things, canary }) {
   return asked;
 }
 
-const liveOf = ({ method, path }) => (method === 'DELETE' && !SMALL_DELETES.test(path) ? LIVE_TO_DELETE : LIVE);
+const deletesMuch = ({ method, path }) => method === 'DELETE' && !SMALL_DELETES.test(path);
 
 function pathOf(operation, draft, things, asked) {
-  let pools = draft.live % 100 < liveOf(operation) ? things : {};
+  const deletes = deletesMuch(operation);
+  let pools = draft.live % 100 < (deletes ? LIVE_TO_DELETE : LIVE) ? things : {};
   let number = Math.floor(draft.live / 100);
   const parts = operation.path.split('/');
   return parts
     .map((part, at) => {
       const name = /^\{(\w+)\}$/.exec(part)?.[1];
       if (name === undefined) return part;
-      const pool = (pools[parts[at - 1]] ?? []).filter(({ home }) => home !== true || !DELETES_WORKSPACE.test(operation.label));
+      const pool = (pools[parts[at - 1]] ?? []).filter(({ mine }) => mine || !deletes || at < parts.length - 1);
       const thing = pool[number % pool.length];
       number = Math.floor(number / 7);
       pools = thing?.things ?? {};
@@ -119,8 +119,7 @@ function addBody(operation, draft, things, asked) {
   }
   const value = chosen.spoiled === true ? chosen.value : led(chosen.value, operation, draft, things);
   asked.body = JSON.stringify(value);
-  if (chosen.spoiled === true && !validate(JSON.parse(asked.body)))
-    asked.mustFail = `${validate.errors[0].instancePath} ${validate.errors[0].message}`;
+  if (!validate(JSON.parse(asked.body))) asked.mustFail = `${validate.errors[0].instancePath} ${validate.errors[0].message}`;
 }
 
 /** A sound body that speaks of things that are there. */

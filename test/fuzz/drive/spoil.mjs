@@ -1,4 +1,4 @@
-// One change to a sound body: a value replaced, taken away or doubled by something hostile, at any place.
+// One change to a sound body, at any place: a value taken away or replaced by something hostile, a number by its opposite.
 const places = (value, path = []) => [
   path,
   ...(typeof value === 'object' && value !== null ? Object.keys(value).flatMap((key) => places(value[key], [...path, key])) : []),
@@ -14,7 +14,7 @@ export function spoiled(value, pick, poison) {
   const parent = path.slice(0, -1).reduce((inner, key) => inner[key], copy);
   const key = path.at(-1);
   if (Math.floor(pick / all.length) % 4 === 0 && !Array.isArray(parent)) delete parent[key];
-  else put(parent, key, poison);
+  else put(parent, key, typeof parent[key] === 'number' && pick % 2 === 0 ? -parent[key] : poison);
   return copy;
 }
 
