@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { MemoryLimits } from '@backing/memory';
 import { PrometheusMetrics } from '@backing/prometheus';
 import type { Authenticator } from '@features/auth';
@@ -32,8 +33,8 @@ async function outcome({ marks, principal, headers = {}, host = '127.0.0.1' }: A
   const config = parseConfig({
     HOST: host,
     PUBLIC_HOSTS: 'localhost',
-    JWT_SECRET: 'yQ4N-7sd_l2kR9vBq0xTzE5uWm8aHcJf',
-    SETUP_TOKEN: 'Jf5uWm8aHcyQ4N-7sd_l2kR9vBq0xTzE',
+    JWT_SECRET: randomBytes(24).toString('base64url'),
+    SETUP_TOKEN: randomBytes(24).toString('base64url'),
   });
   const guard = new RequestGuard(config, authenticator, new MemoryLimits(), {} as Budgets, new PrometheusMetrics());
   const sent = { host: 'localhost', ...headers };
