@@ -50,6 +50,7 @@ export class BodyDeadline {
         raw.socket,
       );
     }, this.times.stall / LOOKS_PER_STALL);
+    look.unref();
     raw.once('close', () => clearInterval(look));
   }
 

@@ -27,6 +27,7 @@ export function answerUnreadable(common: ResponseHeaders, error: Error & { code?
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const late = setTimeout(() => socket.destroy(), LINGER_MS);
+  late.unref();
   socket.once('close', () => clearTimeout(late));
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bodyOf } from './parameter-check';
 import { CHAT_PARAMETERS } from './parameters';
-import { samplingFields, usageSchema } from './sampling.schema';
+import { MOST_TOKENS, samplingFields, usageSchema } from './sampling.schema';
 
 const textPart = z.object({ type: z.literal('text'), text: z.string() });
 const content = z.union(
@@ -47,7 +47,7 @@ const responseFormat = z.discriminatedUnion('type', [
 export const chatCompletionBody = bodyOf(CHAT_PARAMETERS, {
   ...samplingFields,
   messages: z.array(message).min(1).max(2_048),
-  max_completion_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
   tools: z.array(functionTool).max(128).nullish(),
   tool_choice: z.union([z.enum(['none', 'auto', 'required']), namedTool], 'must be none, auto, required or one function').nullish(),
   parallel_tool_calls: z.boolean().nullish(),

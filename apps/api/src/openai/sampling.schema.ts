@@ -1,15 +1,19 @@
 import { z } from 'zod';
 
+/** More than any context holds: what is larger is no number of tokens. */
+export const MOST_TOKENS = 1_000_000;
+const stopText = z.string().max(200);
+
 /** Fields that chat and plain completion have in common, with OpenAI's ranges. */
 export const samplingFields = {
   model: z.string().min(1).max(256),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: z.int().min(1).nullish(),
+  max_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
   seed: z.int().nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)], 'must be a text or at most 4 texts').nullish(),
+  stop: z.union([stopText, z.array(stopText).max(4)], 'must be a text or at most 4 texts, of at most 200 characters').nullish(),
 };
 
 /** OpenAI's default is 1, at which small local models lose the thread. */
