@@ -20,7 +20,7 @@ describeDatabases('Registration', (kind) => {
   const registering = async (auth: Parameters<Identity['process']>[0] = {}) => (await identity.process(auth)).get(Registration);
   const person = (email: string) => ({ email, password: PASSWORD });
 
-  it('makes exactly one admin of 50 parallel first registrations, 20 rounds', async () => {
+  it('G17 makes exactly one admin of 50 parallel first registrations, 20 rounds', async () => {
     const registration = await registering();
     for (let round = 0; round < 20; round += 1) {
       await empty(identity.database);
