@@ -1,10 +1,12 @@
 // Loaded into the real server before its own code (node --require): the models are a script, so that what is fuzzed is the API and not the patience
-// for a model. Everything else is the product as it is.
+// for a model, and no address that a fuzzer made up is looked up or dialled. Everything else is the product as it is.
 const { createHash } = require('node:crypto');
 const { join } = require('node:path');
 
 const dist = join(__dirname, '..', '..', 'dist', 'libs');
 require('reflect-metadata');
+const { HostResolver, SocketConnector } = require(join(dist, 'backing/egress'));
+const { AppError } = require(join(dist, 'kernel/errors'));
 const { ModelRuntimes, ModelsModule } = require(join(dist, 'features/models'));
 
 const DIMENSIONS = 8;
@@ -63,3 +65,9 @@ const scripted = {
 
 const provider = Reflect.getMetadata('providers', ModelsModule).find(({ provide }) => provide === ModelRuntimes);
 Object.assign(provider, { inject: [], useFactory: () => ({ all: [scripted] }) });
+
+HostResolver.prototype.resolve = async () => {
+  throw new AppError('unprocessable', 'url: no such host was found.');
+};
+SocketConnector.prototype.connector = async () => (_, callback) =>
+  callback(Object.assign(new Error('no network'), { code: 'ENETUNREACH' }), null);

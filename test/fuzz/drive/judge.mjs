@@ -33,7 +33,7 @@ function content(types, answer, fault) {
   if (answer.type === '' && answer.text === '') return;
   if (!types.has(answer.type)) return fault('content_type_conformance', `type "${answer.type}" is not documented`);
   const validate = types.get(answer.type);
-  if (validate === undefined || !/json$/.test(answer.type)) return;
+  if (validate === undefined || !answer.type.endsWith('json')) return;
   let value;
   try {
     value = JSON.parse(answer.text);
