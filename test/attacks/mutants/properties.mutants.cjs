@@ -48,4 +48,12 @@ module.exports = [
     spec: 'properties/egress',
     cases: ['A10'],
   },
+  {
+    guard: 'cursors-are-ids',
+    file: 'apps/api/src/http/page.schema.ts',
+    find: 'z.uuid().toLowerCase()',
+    replace: 'z.string()',
+    spec: 'properties/cursors',
+    cases: ['J02'],
+  },
 ];
