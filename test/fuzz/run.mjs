@@ -51,6 +51,7 @@ async function ask(tool, server, findings, folder) {
       });
       if (!answer.complete && server.alive) throw new Error(`schemathesis (seed ${seed}) did not work (${answer.reason}):\n${answer.said}`);
       findings.take('schemathesis', answer, seed);
+      process.stdout.write(`schemathesis: ${findings.requests.schemathesis} of ${bySchemathesis} requests\n`);
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));

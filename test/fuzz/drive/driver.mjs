@@ -15,6 +15,8 @@ const BATCH = 20;
 const PATIENCE_MS = 20_000;
 /** How many failures of the connection in a row mean that there is no server any more. */
 const GIVE_UP = 20;
+/** Requests between two lines about how far it is. */
+const STEP = 10_000;
 
 export class Driver {
   counts = {};
@@ -52,6 +54,7 @@ export class Driver {
     for (let round = 0; ; round += 1) {
       for (const [at, operation] of this.api.operations.entries()) {
         for (const draft of fc.sample(this.drafts[at], { numRuns: BATCH, seed: this.seed * 1_000_003 + round * 1_009 + at })) {
+          if (made > 0 && made % STEP === 0) process.stdout.write(`drive: ${made} of ${wanted} requests\n`);
           if (made++ >= wanted || this.#failures > GIVE_UP || !this.server.alive) return;
           yield { operation, draft };
         }
