@@ -1,12 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { createServer, request as httpRequest } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Passwords } from '../../../libs/features/auth/people/passwords.service';
 import { PostgresClient, sql } from '@backing/postgres';
+import type { FastifyReply } from 'fastify';
 import { v7 } from 'uuid';
 import { RouteTable } from '../../../apps/api/src/http/route-table';
+import { FrameWriter } from '../../../apps/api/src/openai/frame-writer';
 import { startApi, type ApiAnswer, type TestApi } from '../../support/api';
 import { People } from '../kit';
 import { listeners } from '../network/listeners';
@@ -406,6 +408,34 @@ describe('requests that want too much', () => {
       // There is no model: the next guard says so.
       expect((await ask(other)).status).toBe(503);
       expect(await jobsOf(me)).toBe(100);
+    });
+
+    it('a reader that never reads is left, and what is written for it does not pile up', async () => {
+      let most = 0;
+      const left = new Promise<void>((resolve) => {
+        const server = createServer((_, answer) => {
+          const writer = new FrameWriter({ raw: answer, hijack: () => undefined, getHeaders: () => ({}) } as unknown as FastifyReply, 200);
+          writer.open();
+          void (async () => {
+            while (!answer.destroyed) {
+              writer.push(`data: ${'x'.repeat(65_536)}\n\n`);
+              await new Promise((turn) => setImmediate(turn));
+              most = Math.max(most, answer.writableLength);
+              await writer.ready();
+            }
+            server.close(() => resolve());
+          })();
+        }).listen(0, '127.0.0.1', () => {
+          const socket = connect((server.address() as AddressInfo).port, '127.0.0.1', () =>
+            socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+          );
+          socket.pause();
+          socket.on('error', () => undefined);
+        });
+      });
+      await left;
+      expect(most).toBeGreaterThan(0);
+      expect(most).toBeLessThan(1_048_576);
     });
 
     /** A job that nobody will begin. */
