@@ -283,7 +283,7 @@ describeModels('files and names', () => {
     expect(statSync(sentinel).size).toBe(secret.length);
   });
 
-  describe('B11 an archive', () => {
+  describe('B11, K07 an archive', () => {
     const document = (words: string): Buffer =>
       Buffer.from(
         `<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>${words}</w:t></w:r></w:p></w:body></w:document>`,
