@@ -2,7 +2,6 @@
 const spec = 'cases/raw-http';
 const form = 'apps/api/src/http/request-form.ts';
 const hooks = 'apps/api/src/http/hooks.ts';
-const deadline = 'apps/api/src/http/body-deadline.ts';
 const adapter = 'apps/api/src/http/http.adapter.ts';
 const unreadable = 'apps/api/src/http/unreadable-request.ts';
 

@@ -35,7 +35,7 @@ export function answerUnreadable(common: ResponseHeaders, error: Error & { code?
 /** Whether an answer has begun, or is still to come for an earlier request of this connection: another one would be taken for it. */
 function isAnswering(socket: Socket): boolean {
   const { _httpMessage: answer } = socket as Socket & { _httpMessage?: ServerResponse | null };
-  return answer != null && (answer.headersSent || answer.req.complete);
+  return answer !== undefined && answer !== null && (answer.headersSent || answer.req.complete);
 }
 
 function faultOf(code: string | undefined): { status: number; known: AppError } {
