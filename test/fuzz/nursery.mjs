@@ -73,7 +73,15 @@ export class Nursery {
       services: ['postgres', 'ollama', 'workers'].map((id) => ({ id })),
     };
     const next = `${this.file}.next`;
-    writeFileSync(next, JSON.stringify({ token: this.client.token, throwaway: this.throwaway, things: this.things }));
+    writeFileSync(
+      next,
+      JSON.stringify({
+        owner: [this.me.user.id, this.me.workspace.id],
+        token: this.client.token,
+        throwaway: this.throwaway,
+        things: this.things,
+      }),
+    );
     renameSync(next, this.file);
   }
 
