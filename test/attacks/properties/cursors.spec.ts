@@ -80,4 +80,14 @@ describe('E04, J02 cursors', () => {
       { numRuns: 60 },
     );
   });
+
+  it.each(['', '%20', '%09'])('J02 an empty number ("%s") is not taken for 0', async (empty) => {
+    const [session] = own['/api/v1/chat/sessions'] ?? [];
+    const { status, json } = await api.post(
+      `/api/v1/chat/sessions/${session}/messages?wait=${empty}`,
+      { content: 'Hello' },
+      mine.accessToken,
+    );
+    expect([status, json.code, json.errors]).toEqual([400, 'invalid', [expect.objectContaining({ path: 'wait' })]]);
+  });
 });

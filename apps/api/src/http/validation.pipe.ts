@@ -22,8 +22,16 @@ export class ValidationPipe extends StandardSchemaValidationPipe {
     }
     const swallowed = typeof value === 'object' && value !== null && SWALLOWED.find((name) => Object.hasOwn(value, name));
     if (metadata.schema !== undefined && swallowed) throw AppError.field('invalid', swallowed, 'is not a known field.');
+    if (metadata.schema !== undefined && metadata.type === 'query') refuseEmpty(value);
     return super.transform(value, metadata);
   }
+}
+
+/** An empty text would be read as the number 0. */
+function refuseEmpty(query: unknown): void {
+  if (typeof query !== 'object' || query === null) return;
+  for (const [name, value] of Object.entries(query))
+    if (typeof value === 'string' && value.trim() === '') throw AppError.field('invalid', name, 'must not be empty.');
 }
 
 /** The first fault stands in the sentence, all of them (at most 50) in the list. */
