@@ -26,12 +26,17 @@ describe('what was taken away, and what is given once', () => {
   let database: PostgresClient;
   let model: PlannedRuntime;
   let address = 0;
+  /** What the model waits for; opened also when a test fails. */
+  const holds: { open(): void }[] = [];
 
   beforeAll(async () => {
     api = await startApi({ database: 'embedded', env: { RATE_LIMIT_PER_MINUTE: '100000', TRUSTED_PROXIES: '127.0.0.1' } });
     model = new PlannedRuntime('planned', true).serve(api.app);
     team = await openTeam(api);
     database = team.database;
+  });
+  afterEach(() => {
+    for (const hold of holds.splice(0)) hold.open();
   });
   afterAll(() => api?.close());
 
@@ -181,6 +186,7 @@ describe('what was taken away, and what is given once', () => {
     /** A stream of events of a running job and a streamed completion, by token and by key. */
     async function openStreams(person: Guest, byKey: boolean): Promise<{ ended(): Promise<void> }> {
       const hold = gate();
+      holds.push(hold);
       model.plan = async function* () {
         yield { say: 'Once upon a time' };
         await hold.opened;
@@ -209,8 +215,10 @@ describe('what was taken away, and what is given once', () => {
       });
       return {
         ended: async () => {
-          await Promise.all(ends);
+          const late = new Promise<string>((resolve) => void setTimeout(resolve, 2 * REVOKED_MS, 'still open').unref());
+          const state = await Promise.race([Promise.all(ends).then(() => 'ended'), late]);
           hold.open();
+          expect(state).toBe('ended');
         },
       };
     }
