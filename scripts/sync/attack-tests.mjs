@@ -53,8 +53,15 @@ function blockOf(node, file) {
   if (!ts.isCallExpression(node)) return undefined;
   const name = rootName(node.expression);
   const [first] = node.arguments;
-  if ((!name.startsWith('describe') && !TESTS.has(name)) || first === undefined || !ts.isStringLiteralLike(first)) return undefined;
-  return { isTest: TESTS.has(name), titles: titlesOf(first.text, node.expression, file) };
+  if ((!name.startsWith('describe') && !TESTS.has(name)) || first === undefined) return undefined;
+  const title = textOf(first);
+  return title === undefined ? undefined : { isTest: TESTS.has(name), titles: titlesOf(title, node.expression, file) };
+}
+
+/** What a template fills in is known only to the run: %s. */
+function textOf(node) {
+  if (ts.isStringLiteralLike(node)) return node.text;
+  return ts.isTemplateExpression(node) ? node.head.text + node.templateSpans.map(({ literal }) => `%s${literal.text}`).join('') : undefined;
 }
 
 function rootName(expression) {

@@ -48,6 +48,7 @@ describe('the scan of tests for numbers of cases', () => {
     ],
     ['it.each`a\n${1}`("A01 by $a", () => {});', [['A01 by $a', 'A01']]],
     ["describeDatabases('A01 all', (kind) => { it('one', () => {}); });", [['A01 all › one', 'A01']]],
+    ['it(`A01 in ${ROUNDS} rounds`, () => {});', [['A01 in %s rounds', 'A01']]],
     ["it('refuses A01', () => {});", []],
     ["it('A011 is no case, A1 neither', () => {});", []],
     ["// it('A01 not here')\nconst text = 'A01 neither';", []],
