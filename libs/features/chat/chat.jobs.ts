@@ -5,7 +5,12 @@ export const MAX_CONTENT = 32_000;
 
 export const chatOptionsSchema = z.strictObject({
   temperature: z.number().min(0).max(2).optional().meta({ description: 'How freely words are chosen; 0 is repeatable.' }),
-  max_tokens: z.int().min(1).max(1_000_000).optional().meta({ description: 'Most tokens of the answer; at most the context of the model.' }),
+  max_tokens: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: 'Most tokens of the answer; at most the context of the model.' }),
   seed: z.int().optional(),
   stop: z.array(z.string().min(1).max(200)).max(4).optional().meta({ description: 'Texts at which the answer ends.' }),
   think: z.boolean().optional().meta({ description: 'Thinking before the answer, by models with the capability `thinking` (false).' }),

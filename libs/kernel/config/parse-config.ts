@@ -159,7 +159,6 @@ function authPart(settings: SettingReader, production: boolean): Part<'auth'> {
   }
   if (setupToken !== undefined && setupToken.length < 16) settings.fault('SETUP_TOKEN', 'must have at least 16 characters.');
   const registration = settings.choice('AUTH_REGISTRATION', ['closed', 'open', 'invite']) ?? 'closed';
-  if (registration === 'invite') settings.fault('AUTH_REGISTRATION', 'invite is not supported by this release: set closed or open.');
   return { registration, jwtSecret, jwtSecretPrevious, setupToken, ...firstAdmin(settings) };
 }
 

@@ -21,7 +21,7 @@ export interface IssuedInvitation extends Invitation {
 }
 
 /**
- * Invitations into a workspace by its admins, at most into their own role; good for 72 hours, once. Whether the e-mail has an account is not told.
+ * Invitations into a workspace by its admins, at most into their own role; good for three days, once. Whether the e-mail has an account is not told.
  * Errors: `not_found`, `forbidden`, `conflict` (a member already), `invalid` (e-mail).
  */
 @Injectable()

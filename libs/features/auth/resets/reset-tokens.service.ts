@@ -16,7 +16,7 @@ export interface IssuedReset {
   expiresAt: Date;
 }
 
-/** Issues password resets, good for 72 hours, once; a newer one ends those before it. Errors: `not_found`, `invalid` (e-mail). */
+/** Issues password resets, good for three days, once; a newer one ends those before it. Errors: `not_found`, `invalid` (e-mail). */
 @Injectable()
 export class ResetTokens {
   constructor(
