@@ -14,7 +14,7 @@ import { OutboxRelay } from './outbox-relay.service';
 
 const POLL_MS = 250;
 /** Jobs of one kind that make models talk, of one person, queued or at work. */
-const MOST_OPEN = 100;
+const MOST_OPEN = 1_000;
 const RETRY_SECONDS = 10;
 
 /** Accepts, finds, cancels and repeats jobs. */
@@ -33,7 +33,7 @@ export class Jobs {
     return jobAcceptance(contract, payload, options);
   }
 
-  /** Refuses with `rate_limited` while a person has 100 jobs of this kind in the queue or at work: nobody fills the queue for everybody. */
+  /** Refuses with `rate_limited` while a person has 1,000 jobs of this kind in the queue or at work: nobody fills the queue for everybody. */
   async assertRoom(principal: Principal, { kind }: { kind: string }): Promise<void> {
     if ((await this.repository.openOfOwner(principal.userId, kind)) < MOST_OPEN) return;
     throw new AppError('rate_limited', `${MOST_OPEN} of your jobs of this kind are not done yet.`, { retryAfterSeconds: RETRY_SECONDS });

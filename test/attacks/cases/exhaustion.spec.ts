@@ -402,12 +402,12 @@ describe('requests that want too much', () => {
       const session = async ({ token }: Somebody): Promise<string> => String((await api.post('/api/v1/chat/sessions', {}, token)).json.id);
       const ask = async (who: Somebody): Promise<ApiAnswer> =>
         api.post(`/api/v1/chat/sessions/${await session(who)}/messages`, { content: 'x' }, who.token);
-      for (let count = 0; count < 100; count += 1) await row(me, 'chat.answer', 'queued');
+      for (let count = 0; count < 1_000; count += 1) await row(me, 'chat.answer', 'queued');
       const refused = await ask(me);
       expect([refused.status, refused.json, refused.headers.get('retry-after')]).toMatchObject([429, { code: 'rate_limited' }, '10']);
       // There is no model: the next guard says so.
       expect((await ask(other)).status).toBe(503);
-      expect(await jobsOf(me)).toBe(100);
+      expect(await jobsOf(me)).toBe(1_000);
     });
 
     it('a reader that never reads is left, and what is written for it does not pile up', async () => {
