@@ -277,8 +277,10 @@ describe('L03 a package with install scripts', () => {
 
   it("L03 never runs them under a plain npm ci with the repository's settings, and would without them", async () => {
     const cli = await lock();
+    // Under `npm test` npm hands its settings on in the environment, which would win over the file.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_config_/i.test(name)));
     const plain = (): unknown =>
-      execFileSync(process.execPath, [cli, 'ci', '--offline', '--loglevel=error'], { cwd: folder, stdio: 'pipe' });
+      execFileSync(process.execPath, [cli, 'ci', '--offline', '--loglevel=error'], { cwd: folder, env, stdio: 'pipe' });
     writeFileSync(join(folder, '.npmrc'), readFileSync(join(ROOT, '.npmrc')));
     plain();
     expect([installed(), existsSync(marker)]).toEqual([true, false]);
