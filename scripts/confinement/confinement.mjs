@@ -15,10 +15,11 @@ export function refusal() {
   if (process.platform !== 'linux') return `there are no mount namespaces on ${process.platform}`;
   if (process.getuid() !== 0) return 'only root may make the mounts';
   try {
-    execFileSync('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--version'], { stdio: 'pipe', timeout: 10_000 });
+    const mounts = 'mount -t tmpfs tmpfs /tmp && mount --bind /tmp /mnt && mount -o remount,bind,ro /mnt && setpriv --version';
+    execFileSync('unshare', ['--mount', '--propagation', 'private', '/bin/sh', '-c', mounts], { stdio: 'pipe', timeout: 10_000 });
     return undefined;
   } catch (error) {
-    return `a mount namespace is refused: ${String(error.stderr ?? '').trim() || error.message}`;
+    return `mounts are refused: ${String(error.stderr ?? '').trim() || error.message}`;
   }
 }
 
