@@ -31,13 +31,14 @@ export async function scanForSecrets(folder) {
 
 function secretsIn(text, named) {
   const made = MADE.filter(({ pattern }) => pattern.test(text)).map(({ name }) => name);
-  // A secret inside JSON stands there with its escapes.
-  const known = named.filter((secret) => text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1)));
-  return [...made, ...known.map((secret) => `a named secret of ${secret.length} characters`)];
+  const known = named.filter((spellings) => spellings.some((spelling) => text.includes(spelling)));
+  return [...made, ...known.map(([secret]) => `a named secret of ${secret.length} characters`)];
 }
 
+/** Each as it is and as JSON writes it. */
 function namedSecrets(folder) {
   const path = join(folder, NAMED);
   if (!existsSync(path)) return [];
-  return [...new Set(readFileSync(path, 'utf8').trim().split('\n').filter(Boolean))].map((line) => JSON.parse(line));
+  const lines = new Set(readFileSync(path, 'utf8').trim().split('\n').filter(Boolean));
+  return [...lines].map((line) => [JSON.parse(line), line.slice(1, -1)]);
 }

@@ -5,6 +5,10 @@ import { PrometheusMetrics } from '@backing/prometheus';
 import { PostgresClient, sql } from '@backing/postgres';
 import { v7 } from 'uuid';
 
+/** Characters of a text worth looking for: shorter ones stand anywhere, longer ones are no secret that anybody is let in with. */
+const SHORTEST = 8;
+const LONGEST = 1_024;
+
 /**
  * Everything that the servers of the suites write where others may read it, for the search for secrets after all suites (scripts/secrets-scan.mjs):
  * log lines at level trace, error answers, events, results and errors of jobs, the audit log, metrics. Kept only when TEST_TRACES names a folder.
@@ -28,13 +32,16 @@ export class Traces {
     return { write: (line) => void this.lines.write(line) };
   }
 
+  /** An error answer; what the test itself sent in the query is not part of it. */
   answer(path: string, status: number, text: string): void {
-    if (status >= 400) this.lines.write(`answer ${path} ${status} ${text}\n`);
+    if (status >= 400) this.lines.write(`answer ${path.split('?')[0]} ${status} ${text}\n`);
   }
 
   /** Names texts that nothing may ever hold beside what holds them by purpose. */
   secret(...texts: (string | undefined)[]): void {
-    const lines = texts.filter((text) => text !== undefined && text.length >= 8).map((text) => `${JSON.stringify(text)}\n`);
+    const lines = texts
+      .filter((text) => text !== undefined && text.length >= SHORTEST && text.length <= LONGEST)
+      .map((text) => `${JSON.stringify(text)}\n`);
     appendFileSync(join(this.folder, 'secrets.ndjson'), lines.join(''));
   }
 
