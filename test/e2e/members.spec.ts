@@ -106,7 +106,8 @@ describeDatabases('Members and invitations', (kind) => {
       const answers = await Promise.all(Array.from({ length: 50 }, () => api.post(ACCEPT, { invite_token, password: PASSWORD })));
       const statuses = answers.map(({ status }) => status);
       expect(statuses.filter((status) => status === 200)).toHaveLength(1);
-      expect(statuses.filter((status) => ![200, 400, 429].includes(status))).toEqual([]);
+      const refused = statuses.filter((status) => status !== 200);
+      expect(refused.filter((status) => status !== 400 && status !== 429)).toEqual([]);
       const rows = await rowsOf(sql`SELECT 1 FROM users WHERE email LIKE 'crowd-%'`);
       expect(rows).toHaveLength(1);
       // Forgets the refused ones, which the address of all these tests would have to wait for.

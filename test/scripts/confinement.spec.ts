@@ -6,7 +6,8 @@ import { loadScript } from './load-script';
 const ROOT = resolve(__dirname, '..', '..');
 const possible = process.platform === 'linux' && process.getuid?.() === 0;
 /** Runs where root on Linux can; elsewhere it is shown as skipped, and with REQUIRE_SERVICES=1 it runs and fails. */
-const itConfined = possible || process.env.REQUIRE_SERVICES === '1' ? it : it.skip;
+const itConfined = (title: string, test: () => Promise<void>): void =>
+  possible || process.env.REQUIRE_SERVICES === '1' ? it(title, test) : it.skip(`${title}: needs root on Linux`, test);
 
 interface Confinement {
   refusal(): string | undefined;

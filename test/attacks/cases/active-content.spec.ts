@@ -153,7 +153,7 @@ describe('content that a browser would run', () => {
 
     const inBrowser = CHROMIUM === undefined && process.env.REQUIRE_SERVICES !== '1' ? it.skip : it;
     inBrowser(
-      'runs nothing and asks nobody that its address names, in a browser',
+      `runs nothing and asks nobody that its address names, in a browser${CHROMIUM === undefined ? ': no Chromium here' : ''}`,
       async () => {
         expect(CHROMIUM).toBeDefined();
         const evil = `http://127.0.0.1:${(canary.address() as AddressInfo).port}`;

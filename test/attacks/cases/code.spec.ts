@@ -189,7 +189,7 @@ describeModels('code that others bring', () => {
     it.each([
       { command: 'npx', args: ['--yes', 'evil'] },
       { command: 'docker', args: ['run', '-v', '/:/host'] },
-      { env: { NODE_OPTIONS: '--require /tmp/evil.js', npm_config_yes: 'true' } },
+      { env: { NODE_OPTIONS: '--require ./evil.js', npm_config_yes: 'true' } },
       { mcp_servers: [{ transport: 'stdio', command: 'sh' }] },
     ])('C07 nor is a command: %j', async (more) => {
       const { status, json } = await api.post('/api/v1/agents', { name: randomUUID(), ...more }, owner.accessToken);

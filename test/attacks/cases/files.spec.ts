@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { PostgresClient, sql } from '@backing/postgres';
 import { Blobs } from '@kernel/blobs';
@@ -355,14 +356,15 @@ describeModels('files and names', () => {
       const { extractZip } = await loadScript<Scripts>('files/zip.mjs');
       const folder = join(api.directory.path, 'unpacked');
       mkdirSync(folder);
-      const names = ['../evil', '../../evil', '/tmp/evil-absolute', `../unpacked-beside/evil`];
+      const absolute = join(tmpdir(), `evil-${randomUUID()}`);
+      const names = ['../evil', '../../evil', absolute, '../unpacked-beside/evil'];
       for (const name of names) {
         const path = join(folder, 'archive.zip');
         writeFileSync(path, zip([{ name, ...evil }]));
         await expect(extractZip(path, join(folder, 'out'), () => true)).rejects.toThrow('outside its folder');
       }
       expect(readdirSync(folder)).toEqual(['archive.zip']);
-      expect(existsSync('/tmp/evil-absolute')).toBe(false);
+      expect(existsSync(absolute)).toBe(false);
     });
 
     it('A19 with links to pictures and templates elsewhere is read, and nobody is asked', async () => {

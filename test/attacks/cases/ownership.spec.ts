@@ -333,7 +333,8 @@ describe('what belongs to others', () => {
       const { session, answerJob, running, run, key, agent } = things;
       for (const path of ['/api/v1/chat/sessions', '/api/v1/jobs', '/api/v1/auth/keys', `/api/v1/agents/${agent.id}/runs`]) {
         const { status, text } = await send(tenants[who], `${path}?limit=100`);
-        expect([path, [200, 404].includes(status)]).toEqual([path, true]);
+        // A stranger has no such agent.
+        expect([path, status]).toEqual([path, who === 'stranger' && path.endsWith('/runs') ? 404 : 200]);
         for (const id of [session.id, answerJob, running.job, running.session, run.id, key.id]) expect(text).not.toContain(id);
         expect(text).not.toMatch(/canary/);
       }
@@ -359,7 +360,7 @@ describe('what belongs to others', () => {
       ])
         for (const side of ['after', 'before']) {
           const { status, text } = await send(tenants.stranger, `${path}?${side}=${id}&limit=100`);
-          expect([path, [200, 400].includes(status)]).toEqual([path, true]);
+          expect([path, status]).toEqual([path, 200]);
           expect(text).not.toMatch(/canary/);
           expect(text).not.toContain(`"id":"${id}"`);
         }
