@@ -14,7 +14,16 @@ const DRIVERS = [
     packages: ['unpdf', 'mammoth', 'linkedom', '@mozilla/readability', 'turndown', 'csv-parse', 'yauzl', 'chardet'],
     home: '^libs/backing/parsers/formats/',
   },
-  { packages: ['undici'], home: '^libs/backing/(egress|ollama)/' },
+  { packages: ['undici'], home: '^libs/backing/(egress|ollama|faiss|kong)/' },
+  { packages: ['ioredis'], home: '^libs/backing/redis/' },
+  { packages: ['amqplib', 'amqp-connection-manager'], home: '^libs/backing/rabbitmq/' },
+  { packages: ['neo4j-driver'], home: '^libs/backing/neo4j/' },
+  { packages: ['chromadb'], home: '^libs/backing/chroma/' },
+  { packages: ['@qdrant/js-client-rest'], home: '^libs/backing/qdrant/' },
+  { packages: ['faiss-node'], home: '^libs/backing/faiss/' },
+  { packages: ['consul'], home: '^libs/backing/consul/' },
+  { packages: ['ollama'], home: '^libs/backing/ollama/' },
+  { packages: ['cockatiel'], home: '^libs/kernel/calls/' },
 ];
 /** HTTP, message transports and their frameworks. */
 const TRANSPORTS = ['fastify', '@fastify/.+', '@nestjs/platform-fastify', '@nestjs/swagger', '@nestjs/microservices'];

@@ -74,12 +74,12 @@ describe('the server process', () => {
   });
 
   it('lists every wrong setting at once, exits with 78 and touches nothing', async () => {
-    const { code, output, errors } = await start({ PORT: 'x', REDIS_URL: 'redis://127.0.0.1', HOST: '0.0.0.0' }).ended;
+    const { code, output, errors } = await start({ PORT: 'x', REDIS_URL: 'http://127.0.0.1', HOST: '0.0.0.0' }).ended;
     expect([code, output]).toEqual([78, '']);
     expect(errors).toBe(
       `The settings are wrong:
-  REDIS_URL: is not supported by this release.
   PORT: must be a whole number from 0 to 65535, not "x".
+  REDIS_URL: must be a URL that begins with redis:// or rediss://.
   JWT_SECRET: must be set in production (NODE_ENV=production, or HOST beyond loopback): "openssl rand -base64 48".
 `,
     );

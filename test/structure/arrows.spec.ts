@@ -51,6 +51,13 @@ const BREACHES: Array<[rule: string, file: string, text: string]> = [
   ['driver-at-home-unpdf', 'libs/backing/parsers/driver.ts', `export const eager = () => import('unpdf');`],
   ['parsers-in-their-thread', 'libs/backing/parsers/eager.ts', `import { parse } from './formats/notes'; export const eager = parse;`],
   ['driver-at-home-undici', 'libs/features/notes/get.ts', `export const get = () => import('undici');`],
+  ...['ioredis', 'amqplib', 'neo4j-driver', 'chromadb', '@qdrant/js-client-rest', 'faiss-node', 'consul', 'ollama', 'cockatiel'].map(
+    (name, at): [string, string, string] => [
+      `driver-at-home-${name}`,
+      `apps/api/src/driver-${at}.ts`,
+      `export const driver = () => import('${name}');`,
+    ],
+  ),
   ['one-way-out', 'libs/backing/other/names.ts', `export const names = () => import('node:dns/promises');`],
   ['programs-at-home', 'libs/features/notes/shell.ts', `import { spawn } from 'node:child_process'; export const shell = spawn;`],
   ['no-test-code-in-production', 'libs/features/notes/kit.ts', `import { kit } from '../../../test/support/kit'; export const own = kit;`],

@@ -11,7 +11,9 @@ const NOT_OURS = ['NODE_ENV'];
 
 describe('.env.example', () => {
   it('shows every setting that is read, once', () => {
-    const source = readFileSync(join(ROOT, 'libs', 'kernel', 'config', 'parse-config.ts'), 'utf8');
+    const source = ['parse-config.ts', 'services-part.ts']
+      .map((file) => readFileSync(join(ROOT, 'libs', 'kernel', 'config', file), 'utf8'))
+      .join('\n');
     const unsupported = /const UNSUPPORTED = \[([^\]]*)\]/.exec(source)?.[1] ?? '';
     const read = [
       ...source.replace(unsupported, '').matchAll(/(?:text|secret|integer|choice|list|seconds|days|slug)\(\s*'([A-Z][A-Z0-9_]*)'/g),

@@ -32,7 +32,8 @@ type Dependencies = Record<string, string>;
 interface Manifest {
   dependencies: Dependencies;
   devDependencies: Dependencies;
-  overrides: Dependencies;
+  optionalDependencies: Dependencies;
+  overrides: Record<string, string | Dependencies>;
   allowScripts: Record<string, boolean>;
 }
 interface Component {
@@ -92,8 +93,13 @@ describe('package-lock.json', () => {
     const root = lockfile.packages[''] as unknown as Manifest;
     expect(root.dependencies).toEqual(manifest.dependencies);
     expect(root.devDependencies).toEqual(manifest.devDependencies);
-    const pinned = [manifest.dependencies, manifest.devDependencies, manifest.overrides].flatMap((each) => Object.entries(each));
-    expect(pinned.filter(([, version]) => !/^(?:npm:[\w.-]+@)?\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))).toEqual([]);
+    const pinned = [manifest.dependencies, manifest.devDependencies, manifest.optionalDependencies, manifest.overrides].flatMap((each) =>
+      Object.entries(each).flatMap(([name, version]) =>
+        typeof version === 'string' ? [[name, version] as const] : Object.entries(version),
+      ),
+    );
+    // `$name` stands for our own exact version.
+    expect(pinned.filter(([, version]) => !/^(?:\$[\w.-]+|(?:npm:[\w.-]+@)?\d+\.\d+\.\d+(?:-[\w.]+)?)$/.test(version))).toEqual([]);
     const installed = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
     expect(installed.filter(([name, version]) => lockfile.packages[`node_modules/${name}`]?.version !== version)).toEqual([]);
   });
@@ -163,9 +169,9 @@ describe('packages', () => {
   it('are few', () => {
     const count = (list: Locked[]): number => distinct(list).length;
     // Raise these on purpose only: each package is somebody else's door into the product.
-    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(40);
-    expect(count(production.filter(({ optional }) => !optional))).toBeLessThanOrEqual(370);
-    expect(count(packages)).toBeLessThanOrEqual(780);
+    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(50);
+    expect(count(production.filter(({ optional }) => !optional))).toBeLessThanOrEqual(400);
+    expect(count(packages)).toBeLessThanOrEqual(840);
   });
 
   it('come under allowed licences', async () => {
@@ -224,7 +230,7 @@ describe('the bill of materials', () => {
     expect(new Set(bill.dependencies.map(({ ref }) => ref))).toEqual(known);
     expect(bill.dependencies.flatMap(({ dependsOn }) => dependsOn).filter((ref) => !known.has(ref))).toEqual([]);
     const own = bill.dependencies.find(({ ref }) => ref === bill.metadata.component['bom-ref']);
-    expect(own?.dependsOn).toHaveLength(Object.keys(manifest.dependencies).length);
+    expect(own?.dependsOn).toHaveLength(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }).length);
   });
 
   it('and the notices are made again without a difference', async () => {

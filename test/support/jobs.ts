@@ -2,7 +2,8 @@ import { Global, Module } from '@nestjs/common';
 import type { INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DataDirectory } from '@backing/data-directory';
-import { InProcessModule, InProcessTransport } from '@backing/in-process';
+import { InProcessTransport } from '@backing/in-process';
+import { MemoryFanout } from '@backing/memory';
 import { PostgresClient, sql, type Queryable } from '@backing/postgres';
 import {
   JobHandler,
@@ -25,8 +26,9 @@ import {
   type StoredJob,
 } from '@features/jobs';
 import { AppConfig } from '@kernel/config';
+import { Fanout } from '@kernel/fanout';
 import { SCOPES, type Principal } from '@kernel/identity';
-import { defineJob, type JobContract } from '@kernel/jobs';
+import { defineJob, JobTransport, type JobContract } from '@kernel/jobs';
 import { v7 } from 'uuid';
 import { z } from 'zod';
 import { JobsConsumer } from '../../apps/api/src/jobs/jobs.consumer';
@@ -145,26 +147,27 @@ export class JobsBench {
     const { client } = this.database;
     const handler: TestHandler = new TestHandler(() => ({ jobs: process.jobs, client }));
     prepare?.(handler);
+    const transport = new InProcessTransport({ 'test.work': idle ? 0 : 4 });
     @Global()
     @Module({
       providers: [
+        { provide: JobTransport, useValue: transport },
+        { provide: Fanout, useClass: MemoryFanout },
         { provide: AppConfig, useValue: { retention: { jobsDays: 30, eventsDays: 7 } } },
         { provide: DataDirectory, useValue: { instanceId: holder } },
         { provide: PostgresClient, useValue: borrowed(client) },
         { provide: TestHandler, useValue: handler },
         ...providers.map((value) => ({ provide: Symbol('extra'), useValue: value })),
       ],
-      exports: [AppConfig, DataDirectory, PostgresClient],
+      exports: [AppConfig, DataDirectory, Fanout, JobTransport, PostgresClient],
     })
     class GroundModule {}
-    const testing = Test.createTestingModule({ imports: [GroundModule, JobsModule, InProcessModule], controllers: [JobsConsumer] });
+    const testing = Test.createTestingModule({ imports: [GroundModule, JobsModule], controllers: [JobsConsumer] });
     const module = await testing
       .overrideProvider(JobTiming)
       .useValue(new JobTiming({ ...SHORT, ...timing }))
-      .overrideProvider(InProcessTransport)
-      .useValue(new InProcessTransport({ 'test.work': idle ? 0 : 4 }))
       .compile();
-    const app = module.createNestMicroservice({ strategy: module.get(InProcessTransport) });
+    const app = module.createNestMicroservice({ strategy: transport });
     app.useLogger(false);
     const process: JobsProcess = new JobsProcess(app, handler);
     await app.listen();

@@ -23,7 +23,7 @@ export interface OllamaRig {
 
 /** The runtime as the application makes it; end the client with `onApplicationShutdown`. */
 export function openOllama(address: string, limits: Partial<AppConfig['models']> = {}): OllamaRig {
-  const client = new OllamaClient({ ollama: { url: address } } as AppConfig);
+  const client = new OllamaClient({ ollama: { urls: [address] } } as unknown as AppConfig);
   const runtime = new OllamaRuntime(client, CATALOGUE, { coldSeconds: 60, firstTokenSeconds: 60, idleSeconds: 60, ...limits });
   return { client, runtime };
 }

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { PostgresClient, sql } from '@backing/postgres';
+import { AdaptersModule } from '@features/adapters';
 import { Models, type UsageAccount } from '@features/models';
 import {
   CollectionCatalogue,
@@ -18,7 +19,7 @@ import {
   type WantedCollection,
 } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
-import { AppConfig } from '@kernel/config';
+import { AppConfig, parseConfig } from '@kernel/config';
 import { VectorStore } from '@kernel/vectors';
 import { v5, v7 } from 'uuid';
 import { newDatabase, type DatabaseKind } from './databases';
@@ -61,16 +62,16 @@ export class TestVectors {
 
   static async open(kind: DatabaseKind): Promise<TestVectors> {
     const place = await newDatabase(kind);
-    const config = {
+    const config: AppConfig = {
+      ...parseConfig({}),
       ...modelSettings(),
       directory: place.directory,
       database: { url: place.url, poolSize: 4, poolOverflow: 8, migrate: 'auto' },
-      ollama: {},
-    } as AppConfig;
+    };
     @Global()
     @Module({ providers: [{ provide: AppConfig, useValue: config }], exports: [AppConfig] })
     class GroundModule {}
-    const module = await Test.createTestingModule({ imports: [GroundModule, VectorsModule] }).compile();
+    const module = await Test.createTestingModule({ imports: [GroundModule, AdaptersModule, VectorsModule] }).compile();
     const get = <T>(type: abstract new (...parameters: never[]) => T): T => module.get(type, { strict: false });
     const account = { workspaceId: v7(), userId: v7(), apiKeyId: null, jobId: null };
     const client = get(PostgresClient);

@@ -1,8 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { DataDirectory } from '@backing/data-directory';
-import { MemoryModule } from '@backing/memory';
 import { PostgresModule } from '@backing/postgres';
 import { PrometheusModule } from '@backing/prometheus';
+import { AdaptersModule } from '@features/adapters';
 import { AuthModule } from '@features/auth';
 import { UsageModule } from '@features/usage';
 import { AppConfig } from '@kernel/config';
@@ -30,7 +30,7 @@ import { WorkspacesApiModule } from './workspaces/workspaces-api.module';
 @Module({
   imports: [
     PostgresModule,
-    MemoryModule,
+    AdaptersModule,
     PrometheusModule,
     AuthModule,
     UsageModule,

@@ -1,14 +1,9 @@
-import { Global, Module } from '@nestjs/common';
-import { JobTransport } from '@kernel/jobs';
+import { Module } from '@nestjs/common';
 import { InProcessTransport } from './in-process.transport';
 
 /** What serves in one process in the place of RabbitMQ. */
-@Global()
 @Module({
-  providers: [
-    { provide: InProcessTransport, useFactory: () => new InProcessTransport() },
-    { provide: JobTransport, useExisting: InProcessTransport },
-  ],
-  exports: [InProcessTransport, JobTransport],
+  providers: [{ provide: InProcessTransport, useFactory: () => new InProcessTransport() }],
+  exports: [InProcessTransport],
 })
 export class InProcessModule {}

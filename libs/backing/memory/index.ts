@@ -1,2 +1,3 @@
+export { MemoryFanout } from './memory-fanout';
 export { MemoryLimits } from './memory-limits';
 export { MemoryModule } from './memory.module';

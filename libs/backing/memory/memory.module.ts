@@ -1,8 +1,7 @@
-import { Global, Module } from '@nestjs/common';
-import { Limits } from '@kernel/limits';
+import { Module } from '@nestjs/common';
+import { MemoryFanout } from './memory-fanout';
 import { MemoryLimits } from './memory-limits';
 
 /** What serves in one process in the place of Redis. */
-@Global()
-@Module({ providers: [{ provide: Limits, useClass: MemoryLimits }], exports: [Limits] })
+@Module({ providers: [MemoryFanout, MemoryLimits], exports: [MemoryFanout, MemoryLimits] })
 export class MemoryModule {}

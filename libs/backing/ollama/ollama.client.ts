@@ -39,7 +39,7 @@ export class OllamaClient implements OnApplicationShutdown {
   private blockedUntil = 0;
 
   constructor(config: AppConfig) {
-    this.url = config.ollama.url?.replace(/\/+$/, '');
+    this.url = config.ollama.urls[0];
   }
 
   /** Whether the settings name a server at all. */

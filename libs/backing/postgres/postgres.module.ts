@@ -1,7 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { AppConfig } from '@kernel/config';
-import { VectorStore } from '@kernel/vectors';
 import { PostgresBlobs } from './blobs.store';
 import { PostgresClient } from './postgres.client';
 import { PostgresHealth } from './postgres.health';
@@ -23,8 +22,8 @@ import { PgvectorStore } from './postgres.store';
     },
     PostgresBlobs,
     PostgresHealth,
-    { provide: VectorStore, useClass: PgvectorStore },
+    PgvectorStore,
   ],
-  exports: [PostgresBlobs, PostgresClient, PostgresHealth, VectorStore],
+  exports: [PostgresBlobs, PostgresClient, PostgresHealth, PgvectorStore],
 })
 export class PostgresModule {}

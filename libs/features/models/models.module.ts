@@ -31,7 +31,7 @@ import { SpaceFingerprints } from './space-fingerprints.service';
         pulling: PullingModels,
         config: AppConfig,
       ): ModelRuntimes => {
-        const runtimes = config.ollama.url === undefined ? [builtIn] : [builtIn, ollama];
+        const runtimes = config.ollama.urls.length === 0 && config.ollama.service === undefined ? [builtIn] : [builtIn, ollama];
         return { all: runtimes.map((runtime) => new GuardedRuntime(runtime, fingerprints, pulling)) };
       },
     },

@@ -1,8 +1,12 @@
+/** What kind of process the settings are read for. */
+export type ProcessRole = 'api' | 'worker' | 'faiss';
+
 /**
  * Every setting, typed, nested and frozen: parsed once at start by `parseConfig`; nothing else reads the environment.
  * An unset URL means the embedded driver.
  */
 export abstract class AppConfig {
+  readonly role!: ProcessRole;
   readonly production!: boolean;
   readonly http!: {
     readonly host: string;
@@ -27,7 +31,26 @@ export abstract class AppConfig {
     readonly migrate: 'auto' | 'off';
   };
   readonly blobs!: { readonly driver: 'files' | 'postgres' };
-  readonly vectors!: { readonly store: 'pgvector' };
+  /** The store of new collections that name none. */
+  readonly vectors!: { readonly store: 'pgvector' | 'chroma' | 'qdrant' | 'faiss' };
+  /** Unset: limits and fan-out within this process. */
+  readonly redis!: { readonly url?: string };
+  /** Unset: jobs run in this process. */
+  readonly rabbitmq!: { readonly url?: string };
+  /** Unset: lineage is answered by the database. */
+  readonly neo4j!: { readonly url?: string; readonly user: string; readonly password?: string };
+  readonly chroma!: { readonly url?: string };
+  readonly qdrant!: { readonly url?: string; readonly apiKey?: string };
+  /** Unset: a child process of this one, started when a collection needs it. */
+  readonly faiss!: { readonly url?: string };
+  readonly consul!: {
+    readonly url?: string;
+    readonly token?: string;
+    /** Host under which others reach this instance; unset: `HOST`, or the machine's own name where that is a wildcard. */
+    readonly address?: string;
+  };
+  /** The status listener of the gateway in front. */
+  readonly kong!: { readonly statusUrl?: string };
   readonly models!: {
     readonly directory: string;
     readonly chat: string;
@@ -42,8 +65,8 @@ export abstract class AppConfig {
     /** Foreign model names of `/v1` and the ids that serve them. */
     readonly aliases: Readonly<Record<string, string>>;
   };
-  /** Unset: the built-in runtime alone. */
-  readonly ollama!: { readonly url?: string };
+  /** Servers beside the built-in runtime: these, or those that Consul knows under `service`; neither: the built-in runtime alone. */
+  readonly ollama!: { readonly urls: readonly string[]; readonly service?: string };
   /** Hosts and networks that may be reached although they are not public. */
   readonly egress!: { readonly allow: readonly string[] };
   /** Prometheus metrics on a port of their own, on the host of the API; 0: any free port. */

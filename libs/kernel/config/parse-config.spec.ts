@@ -19,6 +19,7 @@ function faultsOf(environment: Record<string, string | undefined>): readonly str
 describe('parseConfig', () => {
   it('answers the embedded defaults for an empty environment', () => {
     expect(parseConfig({})).toEqual({
+      role: 'api',
       production: false,
       http: {
         host: '127.0.0.1',
@@ -46,7 +47,15 @@ describe('parseConfig', () => {
         allow: [],
         aliases: {},
       },
-      ollama: { url: undefined },
+      redis: { url: undefined },
+      rabbitmq: { url: undefined },
+      neo4j: { url: undefined, user: 'neo4j', password: undefined },
+      chroma: { url: undefined },
+      qdrant: { url: undefined, apiKey: undefined },
+      faiss: { url: undefined },
+      consul: { url: undefined, token: undefined, address: undefined },
+      kong: { statusUrl: undefined },
+      ollama: { urls: [] },
       egress: { allow: [] },
       metrics: { port: 10_201 },
       auth: {
@@ -79,7 +88,7 @@ describe('parseConfig', () => {
       LOG_LEVEL: 'loud',
       DATABASE_URL: 'mysql://app:topsecret@db/app',
       RATE_LIMIT_PER_MINUTE: '0',
-      REDIS_URL: 'redis://localhost',
+      REDIS_URL: 'rediss+tcp://:topsecret@cache',
       CORS_ORIGINS: 'https://ok.example, https://bad.example/path',
       BLOB_URL: 's3://bucket',
       VECTOR_STORE: 'qdrant',
@@ -102,22 +111,61 @@ describe('parseConfig', () => {
     expect(faults.join('\n')).not.toContain('topsecret');
   });
 
+  it('refuses what this release would ignore', () => {
+    expect(faultsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT: is not supported by this release.',
+    ]);
+  });
+
+  it('reads the backing services', () => {
+    const config = parseConfig({
+      DATABASE_URL: 'postgres://app:secret@db/app',
+      REDIS_URL: 'redis://app:secret@cache:6379',
+      RABBITMQ_URL: 'amqp://app:secret@broker',
+      NEO4J_URL: 'bolt://graph:7687',
+      NEO4J_PASSWORD: 'a password',
+      CHROMA_URL: 'http://chroma:8000/',
+      QDRANT_URL: 'http://qdrant:6333',
+      QDRANT_API_KEY: 'key',
+      FAISS_URL: 'http://faiss:10103',
+      CONSUL_URL: 'http://consul:8500',
+      OLLAMA_URL: 'consul://ollama',
+      VECTOR_STORE: 'qdrant',
+    });
+    expect(config.redis.url).toBe('redis://app:secret@cache:6379');
+    expect(config.neo4j).toEqual({ url: 'bolt://graph:7687', user: 'neo4j', password: 'a password' });
+    expect([config.chroma.url, config.vectors.store, config.ollama]).toEqual([
+      'http://chroma:8000',
+      'qdrant',
+      { urls: [], service: 'ollama' },
+    ]);
+    expect(config.blobs.driver).toBe('postgres');
+    expect(parseConfig({ OLLAMA_URL: 'http://a:1/, http://b:1,http://a:1' }).ollama.urls).toEqual(['http://a:1', 'http://b:1']);
+  });
+
   it.each([
-    'REDIS_URL',
-    'RABBITMQ_URL',
-    'NEO4J_URL',
-    'NEO4J_USER',
-    'NEO4J_PASSWORD',
-    'NEO4J_PASSWORD_FILE',
-    'CHROMA_URL',
-    'QDRANT_URL',
-    'QDRANT_API_KEY',
-    'FAISS_URL',
-    'CONSUL_URL',
-    'CONSUL_TOKEN',
-    'OTEL_EXPORTER_OTLP_ENDPOINT',
-  ])('refuses %s, which this release would ignore', (name) => {
-    expect(faultsOf({ [name]: 'http://127.0.0.1:1' })).toEqual([`${name}: is not supported by this release.`]);
+    [{ RABBITMQ_URL: 'amqp://broker' }, 'DATABASE_URL'],
+    [{ NEO4J_URL: 'bolt://graph' }, 'NEO4J_PASSWORD'],
+    [{ VECTOR_STORE: 'qdrant' }, 'VECTOR_STORE'],
+    [{ VECTOR_STORE: 'chroma' }, 'VECTOR_STORE'],
+    [{ VECTOR_STORE: 'milvus' }, 'VECTOR_STORE'],
+    [{ OLLAMA_URL: 'consul://ollama' }, 'OLLAMA_URL'],
+  ])('refuses %j, naming %s', (environment, name) => {
+    expect(faultsOf(environment)).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
+  });
+
+  it.each(['REDIS_URL', 'RABBITMQ_URL', 'NEO4J_URL', 'CHROMA_URL', 'QDRANT_URL', 'FAISS_URL', 'CONSUL_URL', 'KONG_STATUS_URL'])(
+    'refuses another scheme in %s without repeating what it holds',
+    (name) => {
+      const faults = faultsOf({ [name]: 'gopher://app:topsecret@host', DATABASE_URL: 'postgres://db/app' });
+      expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name}: must be a URL that begins with `))]);
+      expect(faults.join()).not.toContain('topsecret');
+    },
+  );
+
+  it('knows what a process is for', () => {
+    expect(parseConfig({ HOST: '0.0.0.0' }, 'faiss')).toMatchObject({ role: 'faiss', http: { port: 10_103 }, metrics: { port: 10_203 } });
+    expect(() => parseConfig({}, 'worker')).toThrow(/RABBITMQ_URL.*\n.*DATABASE_URL/);
   });
 
   it('reads the places and names of foreign models', () => {
@@ -128,7 +176,7 @@ describe('parseConfig', () => {
       EGRESS_ALLOW: 'wiki.intern.example, 10.1.0.0/16',
       METRICS_PORT: '0',
     });
-    expect(ollama.url).toBe('http://127.0.0.1:11434');
+    expect(ollama.urls).toEqual(['http://127.0.0.1:11434']);
     expect(models.allow).toEqual(['qwen3:*', 'llama3.2:1b']);
     expect(models.aliases).toEqual({ 'gpt-4o-mini': 'qwen3-1.7b', 'text-embedding-3-small': 'all-minilm-l6-v2' });
     expect(egress.allow).toEqual(['wiki.intern.example', '10.1.0.0/16']);
@@ -136,7 +184,8 @@ describe('parseConfig', () => {
   });
 
   it.each([
-    { OLLAMA_URL: 'http://a:1,http://b:1' },
+    { OLLAMA_URL: 'http://a:1,b:1' },
+    { OLLAMA_URL: 'consul://Not A Name', CONSUL_URL: 'http://127.0.0.1:8500' },
     { OLLAMA_URL: 'consul://ollama' },
     { OLLAMA_URL: 'ftp://a' },
     { MODEL_ALLOW: '../etc' },

@@ -1,24 +1,18 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import type { AppConfig } from './app-config';
+import type { AppConfig, ProcessRole } from './app-config';
+import { type ServicesPart, servicesPart } from './services-part';
 import { type Environment, SettingReader } from './setting-reader';
 import { weakness } from './weak-secret';
 
 /** Settings of parts that this release does not have: setting one is a fault, for silence would look like consent. */
-const UNSUPPORTED = [
-  'REDIS_URL',
-  'RABBITMQ_URL',
-  'NEO4J_URL',
-  'NEO4J_USER',
-  'NEO4J_PASSWORD',
-  'CHROMA_URL',
-  'QDRANT_URL',
-  'QDRANT_API_KEY',
-  'FAISS_URL',
-  'CONSUL_URL',
-  'CONSUL_TOKEN',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-];
+const UNSUPPORTED = ['OTEL_EXPORTER_OTLP_ENDPOINT'];
+/** Usual ports of a process and of its metrics. */
+const PORTS: Record<ProcessRole, { http: number; metrics: number }> = {
+  api: { http: 10_200, metrics: 10_201 },
+  worker: { http: 0, metrics: 10_202 },
+  faiss: { http: 10_103, metrics: 10_203 },
+};
 const MEBIBYTE = 1_048_576;
 const GIBIBYTE = 1_073_741_824;
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
@@ -29,30 +23,32 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 type Part<Name extends keyof AppConfig> = AppConfig[Name];
 
 /**
- * The one reader of the environment: every setting, typed and deeply frozen. Throws a `ConfigError` with all faults at once.
- * An empty string counts as unset; every secret may come as `NAME_FILE`.
+ * The one reader of the environment: every setting, typed and deeply frozen, for a process of this role. Throws a `ConfigError` with all faults
+ * at once. An empty string counts as unset; every secret may come as `NAME_FILE`.
  */
-export function parseConfig(environment: Environment = process.env): AppConfig {
+export function parseConfig(environment: Environment = process.env, role: ProcessRole = 'api'): AppConfig {
   const settings = new SettingReader(environment);
   for (const name of UNSUPPORTED.flatMap((known) => [known, `${known}_FILE`])) {
     if (settings.text(name) !== undefined) settings.fault(name, 'is not supported by this release.');
   }
-  const http = httpPart(settings);
+  const http = httpPart(settings, role);
   const production = settings.text('NODE_ENV') === 'production' || !http.loopback;
   const directory = resolve(settings.text('DATA_DIR') ?? '.data');
+  const database = databasePart(settings);
+  const services = servicesPart(settings);
+  assertTogether(settings, role, { database, services });
   const config: AppConfig = {
+    ...services,
+    role,
     production,
     http,
     directory,
     logLevel: settings.choice('LOG_LEVEL', LOG_LEVELS) ?? 'info',
-    database: databasePart(settings),
-    blobs: { driver: blobDriver(settings) },
-    vectors: { store: vectorStore(settings) },
+    database,
     models: modelsPart(settings, directory),
-    ollama: { url: ollamaUrl(settings) },
     egress: { allow: settings.list('EGRESS_ALLOW', wrongDestination) ?? [] },
-    metrics: { port: settings.integer('METRICS_PORT', { least: 0, most: 65_535 }) ?? 10_201 },
-    auth: authPart(settings, production),
+    metrics: { port: settings.integer('METRICS_PORT', { least: 0, most: 65_535 }) ?? PORTS[role].metrics },
+    auth: authPart(settings, production && role === 'api'),
     limits: { requestsPerMinute: settings.integer('RATE_LIMIT_PER_MINUTE', { least: 1, most: 10_000_000 }) ?? 600 },
     retention: retentionPart(settings),
     shutdownSeconds: settings.integer('SHUTDOWN_SECONDS', { least: 1, most: 600 }) ?? 25,
@@ -61,10 +57,10 @@ export function parseConfig(environment: Environment = process.env): AppConfig {
   return deepFreeze(config);
 }
 
-function httpPart(settings: SettingReader): Part<'http'> {
+function httpPart(settings: SettingReader, role: ProcessRole): Part<'http'> {
   const host = settings.text('HOST') ?? '127.0.0.1';
   if (isIP(host) === 0 && !HOST_NAME.test(host)) settings.fault('HOST', `must be an address or a host name, not "${host}".`);
-  const port = settings.integer('PORT', { least: 0, most: 65_535 }) ?? 10_200;
+  const port = settings.integer('PORT', { least: 0, most: 65_535 }) ?? PORTS[role].http;
   const named = settings.url('PUBLIC_URL', settings.text('PUBLIC_URL'), ['http:', 'https:']);
   const own = isIP(host) === 6 ? `[${host}]` : host;
   const wildcard = host === '0.0.0.0' || host === '::';
@@ -96,19 +92,16 @@ function databasePart(settings: SettingReader): Part<'database'> {
   };
 }
 
-function blobDriver(settings: SettingReader): 'files' | 'postgres' {
-  const url = settings.text('BLOB_URL');
-  if (url === undefined) return 'files';
-  if (url === 'postgres:') return 'postgres';
-  settings.fault('BLOB_URL', url.startsWith('s3:') ? 's3 is not supported by this release.' : 'must be "postgres:", or unset for files.');
-  return 'files';
-}
-
-function vectorStore(settings: SettingReader): 'pgvector' {
-  const name = settings.text('VECTOR_STORE');
-  if (name !== undefined && name !== 'pgvector')
-    settings.fault('VECTOR_STORE', `must be pgvector: "${name}" is not supported by this release.`);
-  return 'pgvector';
+/** Several processes share a database, never the embedded one. */
+function assertTogether(settings: SettingReader, role: ProcessRole, parts: { database: Part<'database'>; services: ServicesPart }): void {
+  const { database, services } = parts;
+  const shared = services.rabbitmq.url !== undefined;
+  if (role === 'worker' && !shared) settings.fault('RABBITMQ_URL', 'must be set for a worker of its own: it takes its jobs from there.');
+  if (database.url === undefined && (role === 'worker' || shared))
+    settings.fault(
+      'DATABASE_URL',
+      'must be set too: with RABBITMQ_URL several processes work on one database, which the embedded one cannot serve.',
+    );
 }
 
 function modelsPart(settings: SettingReader, directory: string): Part<'models'> {
@@ -135,15 +128,6 @@ function modelsPart(settings: SettingReader, directory: string): Part<'models'> 
 
 function aliasesOf(pairs: string[]): Record<string, string> {
   return Object.fromEntries(pairs.map((pair) => pair.split('=', 2).map((part) => part.trim())));
-}
-
-/** One server; several, and discovery, come with the backing services. */
-function ollamaUrl(settings: SettingReader): string | undefined {
-  const value = settings.text('OLLAMA_URL');
-  if (value?.includes(',') === true) settings.fault('OLLAMA_URL', 'several servers are not supported by this release: name one.');
-  else if (value?.startsWith('consul:') === true) settings.fault('OLLAMA_URL', 'discovery by Consul is not supported by this release.');
-  else return settings.url('OLLAMA_URL', value, ['http:', 'https:'])?.replace(/\/+$/, '');
-  return undefined;
 }
 
 function authPart(settings: SettingReader, production: boolean): Part<'auth'> {

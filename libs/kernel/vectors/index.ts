@@ -8,3 +8,4 @@ export {
   type VectorHit,
   type VectorScope,
 } from './vector-store';
+export { VectorStores } from './vector-stores';

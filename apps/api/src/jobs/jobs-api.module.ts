@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { InProcessModule } from '@backing/in-process';
 import { JobsModule } from '@features/jobs';
 import { JobStream } from './job-stream.service';
 import { JobsConsumer } from './jobs.consumer';
@@ -7,7 +6,7 @@ import { JobsController } from './jobs.controller';
 
 /** The HTTP edge of jobs, and their consumer in this process. */
 @Module({
-  imports: [InProcessModule, JobsModule],
+  imports: [JobsModule],
   controllers: [JobsController, JobsConsumer],
   providers: [JobStream],
   exports: [JobStream],

@@ -1,7 +1,8 @@
 import type { AppConfig } from '@kernel/config';
 import { pullTarget } from './pull-target';
 
-const settings = (allow: string[], url?: string) => ({ models: { allow }, ollama: { url } }) as unknown as AppConfig;
+const settings = (allow: string[], url?: string) =>
+  ({ models: { allow }, ollama: { urls: url === undefined ? [] : [url] } }) as unknown as AppConfig;
 const OLLAMA = 'http://127.0.0.1:11434';
 
 describe('pullTarget', () => {

@@ -24,7 +24,7 @@ export function pullTarget(given: string, config: Pick<AppConfig, 'models' | 'ol
   const entry = CATALOGUE.find((one) => one.slug === given || one.slug === slug);
   const name = entry === undefined ? given : nameOf(entry.slug);
   if (entry === undefined) assertAllowed(given, config.models.allow);
-  const ollama = config.ollama.url !== undefined;
+  const ollama = config.ollama.urls.length > 0 || config.ollama.service !== undefined;
   if (ollama && (entry === undefined || hasName(entry.slug))) {
     return { model: slugOf(name), runtime: 'ollama', name, license: entry?.license ?? 'as its publisher says', bytes: entry?.bytes ?? 0 };
   }

@@ -1,0 +1,32 @@
+import { Global, Module } from '@nestjs/common';
+import { InProcessModule, InProcessTransport } from '@backing/in-process';
+import { MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
+import { PgvectorStore, PostgresModule } from '@backing/postgres';
+import { AppConfig } from '@kernel/config';
+import { Fanout } from '@kernel/fanout';
+import { JobTransport } from '@kernel/jobs';
+import { Limits } from '@kernel/limits';
+import { VectorStore, VectorStores } from '@kernel/vectors';
+import { ConnectedStores } from './connected-stores';
+
+/**
+ * Which adapter each port gets under which setting, on one page. A lib that no setting names is constructed and does nothing: its driver is loaded
+ * by its first call.
+ */
+@Global()
+@Module({
+  imports: [InProcessModule, MemoryModule, PostgresModule],
+  providers: [
+    { provide: Limits, useExisting: MemoryLimits },
+    { provide: Fanout, useExisting: MemoryFanout },
+    { provide: JobTransport, useExisting: InProcessTransport },
+    { provide: VectorStore, useExisting: PgvectorStore },
+    {
+      provide: VectorStores,
+      inject: [AppConfig, PgvectorStore],
+      useFactory: (config: AppConfig, pgvector: PgvectorStore): VectorStores => new ConnectedStores([pgvector], config.vectors.store),
+    },
+  ],
+  exports: [Fanout, InProcessModule, JobTransport, Limits, VectorStore, VectorStores],
+})
+export class AdaptersModule {}

@@ -1,0 +1,1 @@
+export { AdaptersModule } from './adapters.module';

@@ -1,0 +1,2 @@
+export { backoff } from './backoff';
+export { ServiceGuard, type GuardedCall, type GuardOptions } from './service-guard';

@@ -1,0 +1,1 @@
+export { Fanout, type FanoutListener } from './fanout';

@@ -1,0 +1,1 @@
+export type { IndicatorAnswer, ServiceIndicator } from './service-indicator';
