@@ -36,6 +36,7 @@ export default {
     },
     { ...project, displayName: 'medium', testMatch: ['<rootDir>/test/medium/**/*.spec.ts'] },
     { ...project, displayName: 'attacks', testMatch: ['<rootDir>/test/attacks/**/*.spec.ts'] },
+    { ...project, displayName: 'services', testMatch: ['<rootDir>/test/services/**/*.spec.ts'] },
     { ...project, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
   ],
 };

@@ -1,24 +1,22 @@
 // npm test [jest arguments]: models, a real PostgreSQL 16 and a real Ollama where possible, all suites; the last line is "N passed, N failed".
+// npm run test:services [-- jest arguments]: every real server that can run here, and the suites of the backing services.
 // npm run test:confined [-- jest arguments]: the e2e suites as a user without rights on a read-only machine, as continuous integration runs them.
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { refusal, runConfined } from './confinement/confinement.mjs';
 import { ensureModels } from './models.mjs';
-import { startOllama, startPostgres } from './services.mjs';
+import { keptServices } from './services/kept.mjs';
 import { ensurePythonOpenai } from './services/python-openai.mjs';
+import { SERVICES, startService, variablesOf } from './services/table.mjs';
 import { toolEntry } from './toolchain.mjs';
 import { scanForSecrets } from './test/secrets-scan.mjs';
 import { ROOT, StepError, environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
 
 const required = process.env.REQUIRE_SERVICES === '1';
 
-/** What the suites need, by the variable under which they look for it: one that is set already names a server to use. */
-const SERVICES = [
-  { variable: 'TEST_DATABASE_URL', name: 'PostgreSQL 16', start: startPostgres },
-  { variable: 'TEST_OLLAMA_URL', name: 'Ollama', start: startOllama },
-];
-
+/** What the suites of the product itself need; the others belong to the suites of the services. A variable that is set already names a server to use. */
+const ALWAYS = ['postgres', 'ollama'];
 const PROJECTS = ['unit', 'medium', 'attacks'];
 const FILE = 'result.json';
 const JEST = ['--experimental-vm-modules', '--no-warnings'];
@@ -29,20 +27,21 @@ await exitWith(async () => {
   const started = [];
   try {
     let code = await prepare(started, rounds);
-    if (code === 0) for (const round of rounds) code = (await runRound(round, folder, started)) || code;
+    if (code === 0) for (const round of rounds) code = (await runRound(round, folder)) || code;
     process.stdout.write(`${summary(folder, code)}\n`);
     return code;
   } finally {
-    for (const { service } of started) await service.stop();
+    await Promise.allSettled(started.map((service) => service.stop()));
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
 /**
- * What to run: `--confined` asks for the e2e suites in their confinement, anything else goes to jest as it is. With nothing asked for,
+ * What to run: `--services` asks for the suites of the backing services, `--confined` asks for the e2e suites in their confinement, anything else goes to jest as it is. With nothing asked for,
  * continuous integration (as root on Linux) runs each suite once, those of e2e confined; where the kernel refuses that, it says so aloud.
  */
 function plan(args) {
+  if (args[0] === '--services') return [{ name: 'services', args: ['--selectProjects', 'services', ...args.slice(1)] }];
   const asked = args[0] === '--confined';
   const integration = process.env.CI === 'true' && required && process.platform === 'linux' && process.getuid() === 0;
   if (!asked && (args.length > 0 || !integration)) return [{ name: 'all', args }];
@@ -53,7 +52,8 @@ function plan(args) {
     return [{ name: 'all', args }];
   }
   const confined = { name: 'confined', args: ['--selectProjects', 'e2e', ...args.slice(1)], confined: true };
-  return asked ? [confined] : [{ name: 'open', args: ['--selectProjects', ...PROJECTS] }, confined];
+  const services = { name: 'services', args: ['--selectProjects', 'services'] };
+  return asked ? [confined] : [{ name: 'open', args: ['--selectProjects', ...PROJECTS] }, services, confined];
 }
 
 /** Fetches the models and starts the services side by side; answers an exit code, 0 when the tests can run. */
@@ -62,29 +62,40 @@ async function prepare(started, rounds) {
   if (code !== 0) return code;
   // Inside the confinement nothing can be installed any more.
   if (required && rounds.some(({ confined }) => confined)) await ensurePythonOpenai();
-  const wanted = SERVICES.filter(({ variable }) => !process.env[variable]);
-  const results = await Promise.all(wanted.map((service) => startOne(service, started)));
+  const all = rounds.some(({ name, args }) => name === 'services' || (name === 'all' && required && namesServices(args)));
+  const kept = (await keptServices()) ?? {};
+  const wanted = Object.keys(SERVICES).filter(
+    (name) => !process.env[SERVICES[name].variable] && (all || ALWAYS.includes(name) || kept[name]),
+  );
+  const results = await Promise.all(wanted.map((name) => findOne(name, kept[name], started)));
   return results.every(Boolean) || !required ? 0 : 1;
 }
 
-async function startOne({ variable, name, start }, started) {
+/** Whether jest will run the suites of the backing services. */
+function namesServices(args) {
+  return args.length === 0 || args.includes('services');
+}
+
+/** A server that `services:up` keeps is used as it is; any other is started for this run alone. */
+async function findOne(name, kept, started) {
   try {
-    started.push({ variable, service: await start() });
+    const server = kept?.state === 'up' ? kept : await startService(name);
+    if (server !== kept) started.push(server);
+    Object.assign(process.env, variablesOf(name, server));
     return true;
   } catch (error) {
-    say(`${name} is not there: ${error.message}`);
+    say(`${SERVICES[name].label} is not there: ${error.message}`);
     if (!required) say('Going on without it: its suites are skipped (REQUIRE_SERVICES=1 makes this a failure).');
     return false;
   }
 }
 
 /** One run of jest; answers its exit code, or 1 when a server of its suites wrote a secret where others may read it. */
-async function runRound({ name, args, confined }, folder, started) {
+async function runRound({ name, args, confined }, folder) {
   const results = join(folder, name);
   mkdirSync(results);
-  const urls = Object.fromEntries(started.map(({ variable, service }) => [variable, service.url]));
   const jest = (place) => [...JEST, relative(ROOT, toolEntry('jest')), '--json', `--outputFile=${join(place, FILE)}`, ...args];
-  const env = (place) => environmentFor(process.execPath, { ...urls, TEST_TRACES: join(place, 'traces') });
+  const env = (place) => environmentFor(process.execPath, { TEST_TRACES: join(place, 'traces') });
   if (confined) say('The e2e suites run confined: user 10001, no capabilities, everything read-only but a temporary folder.');
   const tested = confined
     ? await runConfined(jest, { env, results })

@@ -1,7 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +10,7 @@ import { folders } from '../settings.mjs';
 import { withLock } from '../toolchain/lock.mjs';
 import { StepError, say } from '../toolchain/process.mjs';
 import { family, gone, killAll, signal } from './processes.mjs';
+import { freePort } from './server.mjs';
 
 const VERSION = '0.6.5';
 const MODULE = `github.com/ollama/ollama@v${VERSION}`;
@@ -22,24 +22,26 @@ const POLL_MS = 30;
 export const OLLAMA_NAMES = { 'smollm2-135m-instruct': 'smollm2:135m-instruct-q4_1', 'all-minilm-l6-v2': 'all-minilm:l6-v2' };
 
 /**
- * Starts an Ollama of its own on loopback with the two built-in models imported, and answers once it can chat: `url`, `port`, `pid`, `directory`;
- * `stop()` ends it with its runners and removes the directory; `kill()` is `kill -9` of the whole family; `restart()` starts it again on
+ * Starts an Ollama of its own on loopback with the two built-in models imported, and answers once it can chat: `url`, `port`, `pid`, `directory` (kept
+ * when given); `stop()` ends it with its runners and removes a directory made here; `kill()` is `kill -9` of the whole family; `restart()` starts it again on
  * the same port and models. `environment` adds variables of Ollama's own. The program is the one named `ollama` on the path, or is built
  * once from the Go module proxy into SERVICES_CACHE.
  */
-export async function startOllama({ environment = {}, models = Object.keys(OLLAMA_NAMES), port } = {}) {
+export async function startOllama({ environment = {}, models = Object.keys(OLLAMA_NAMES), directory, port } = {}) {
   const program = await ensureOllama();
-  const home = await mkdtemp(join(tmpdir(), 'sutazai-ollama-'));
+  const own = directory === undefined;
+  const home = directory ?? (await mkdtemp(join(tmpdir(), 'sutazai-ollama-')));
+  await mkdir(home, { recursive: true });
   const server = { program, home, environment, port: port ?? (await freePort()), child: undefined };
   try {
     await launch(server);
     for (const slug of models) await importModel(server, slug);
   } catch (error) {
     await end(server);
-    await rm(home, { recursive: true, force: true });
+    if (own) await rm(home, { recursive: true, force: true });
     throw error;
   }
-  return control(server);
+  return control(server, own);
 }
 
 /** The path of the program; `offline` answers undefined instead of building it. */
@@ -80,7 +82,7 @@ async function build(folder) {
   }
 }
 
-function control(server) {
+function control(server, own) {
   return {
     url: `http://127.0.0.1:${server.port}`,
     port: server.port,
@@ -91,7 +93,7 @@ function control(server) {
     },
     async stop() {
       await end(server);
-      await rm(server.home, { recursive: true, force: true });
+      if (own) await rm(server.home, { recursive: true, force: true });
     },
     async kill() {
       process.off('exit', server.onExit);
@@ -168,17 +170,6 @@ async function present(command, args) {
     () => true,
     () => false,
   );
-}
-
-function freePort() {
-  return new Promise((done, failed) => {
-    const probe = createServer();
-    probe.once('error', failed);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => done(port));
-    });
-  });
 }
 
 async function exists(path) {

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PROGRAMS_IN, ensurePostgres, runnableByOthers } from './installation.mjs';
+import { freePort } from './server.mjs';
 import { family, gone, killAll, signal } from './processes.mjs';
 
-const FIRST_PORT = 10_000;
-const PORTS_TRIED = 100;
+/** Between finding a free port and listening somebody else may take it. */
+const PORTS_TRIED = 5;
 const READY_MS = 30_000;
 const INITDB_MS = 60_000;
 const STOP_MS = 10_000;
@@ -31,7 +32,7 @@ export async function startPostgres({ directory, port, settings = {} } = {}) {
   const server = { home, settings, child: undefined };
   try {
     await prepare(server);
-    await launch(server, port ? [port] : candidatePorts());
+    await launch(server, port ? [port] : await freePorts());
   } catch (error) {
     if (own) await rm(home, { recursive: true, force: true });
     throw error;
@@ -165,8 +166,8 @@ function isRunning({ child }) {
   return child !== undefined && child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-function candidatePorts() {
-  return Array.from({ length: PORTS_TRIED }, (_, index) => FIRST_PORT + index);
+function freePorts() {
+  return Promise.all(Array.from({ length: PORTS_TRIED }, freePort));
 }
 
 function isFree(port) {
