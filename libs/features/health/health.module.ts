@@ -1,9 +1,23 @@
-import { Module } from '@nestjs/common';
-import { OllamaModule } from '@backing/ollama';
-import { PostgresModule } from '@backing/postgres';
+import { Module, type Type } from '@nestjs/common';
+import { OllamaHealth, OllamaModule } from '@backing/ollama';
+import { PostgresHealth, PostgresModule } from '@backing/postgres';
+import type { ServiceIndicator } from '@kernel/health';
 import { Health } from './health.service';
 import { Readiness } from './readiness.service';
+import { ServiceIndicators } from './service-indicators';
+
+/** The indicator of each backing service: one line here, and the module that gives it in the line below. */
+const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, OllamaHealth];
+const MODULES = [PostgresModule, OllamaModule];
 
 /** What the platform says about its own state. */
-@Module({ imports: [OllamaModule, PostgresModule], providers: [Health, Readiness], exports: [Health, Readiness] })
+@Module({
+  imports: MODULES,
+  providers: [
+    { provide: ServiceIndicators, inject: INDICATORS, useFactory: (...all: ServiceIndicator[]) => new ServiceIndicators(all) },
+    Health,
+    Readiness,
+  ],
+  exports: [Health, Readiness],
+})
 export class HealthModule {}

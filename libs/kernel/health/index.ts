@@ -1,1 +1,2 @@
+export { masked } from './masked';
 export type { IndicatorAnswer, ServiceIndicator } from './service-indicator';

@@ -4,6 +4,10 @@ export interface IndicatorAnswer {
   /** Milliseconds that the check really took. */
   responseTime?: number;
   message?: string;
+  /** True when the indicator answered from its own cache: nothing was asked now. */
+  cachedResponse?: boolean;
+  /** Figures that say more than the status: how many are alive, how old the oldest is. */
+  details?: Readonly<Record<string, number>>;
 }
 
 /**

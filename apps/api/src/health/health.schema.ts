@@ -20,6 +20,7 @@ export const serviceSchema = z
     latency_ms: z.number().nullable(),
     checked_at: z.iso.datetime().nullable(),
     since: z.iso.datetime().nullable(),
+    details: z.record(z.string(), z.number()).optional().meta({ description: 'Figures that say more than the status.' }),
     error: z.string().optional().meta({ description: 'What the last check said; for an instance admin only.' }),
   })
   .meta({ id: 'ServiceHealth' });
@@ -41,6 +42,7 @@ export function serviceView(report: ServiceReport, withErrors: boolean): z.infer
     latency_ms: report.latencyMs,
     checked_at: report.checkedAt?.toISOString() ?? null,
     since: report.since?.toISOString() ?? null,
+    ...(report.details === undefined ? {} : { details: { ...report.details } }),
     ...(withErrors && report.error !== undefined ? { error: report.error } : {}),
   };
 }
