@@ -22,7 +22,8 @@ export function freePort() {
 
 /** A server process that can be killed and started again on the same data. */
 export class ServerProcess {
-  constructor({ environment = {}, directory = mkdtempSync(join(tmpdir(), 'sutazai-server-')), nodeFlags = [] } = {}) {
+  constructor({ environment = {}, directory = mkdtempSync(join(tmpdir(), 'sutazai-server-')), nodeFlags = [], app = 'api' } = {}) {
+    this.app = app;
     this.directory = directory;
     this.environment = environment;
     this.nodeFlags = nodeFlags;
@@ -32,9 +33,11 @@ export class ServerProcess {
   /** Starts it; answers when `/readyz` is 200, with the milliseconds that took. Fails when the process ends first or after 60 s. */
   async start() {
     this.port ??= await freePort();
+    // A worker's only door is that of its metrics.
+    const ports = this.app === 'api' ? { PORT: String(this.port), METRICS_PORT: '0' } : { METRICS_PORT: String(this.port) };
     this.url = `http://127.0.0.1:${this.port}`;
     const started = performance.now();
-    const child = spawn(process.execPath, [...this.nodeFlags, 'dist/apps/api/src/main.js'], {
+    const child = spawn(process.execPath, [...this.nodeFlags, `dist/apps/${this.app}/src/main.js`], {
       cwd: repository,
       env: {
         PATH: process.env.PATH,
@@ -42,8 +45,7 @@ export class ServerProcess {
         MODELS_DIR: process.env.MODELS_DIR ?? join(repository, '.data', 'models'),
         NODE_COMPILE_CACHE: join(tmpdir(), 'sutazai-compile'),
         DATA_DIR: this.directory,
-        PORT: String(this.port),
-        METRICS_PORT: '0',
+        ...ports,
         ...this.environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -63,6 +65,10 @@ export class ServerProcess {
       if (performance.now() - started > 60_000) throw new Error(`The server was not ready after 60 s:\n${this.log.slice(-4000)}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+
+  get running() {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
   /** kill -9, and wait until it is gone. */
