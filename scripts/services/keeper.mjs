@@ -49,8 +49,9 @@ async function start(name) {
 function stateOf(name) {
   const { state, error, seconds, server } = kept[name];
   if (server === undefined) return { state, error, seconds };
-  const { url, port, pid, credentials } = server;
-  return { state: isAlive(pid) ? state : 'ended', seconds, url, port, pid, credentials };
+  // What it can do goes with nobody; what it is does.
+  const { log: _log, prepared: _prepared, ...known } = server;
+  return { ...known, state: isAlive(server.pid) ? state : 'ended', seconds };
 }
 
 function isAlive(pid) {

@@ -1,15 +1,28 @@
 // What `services:up` keeps running, asked of its keeper.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { folders } from '../settings.mjs';
+import { isRoot } from './server.mjs';
 
 export const KEEPER_FILE = 'keeper.json';
 const ANSWER_MS = 5_000;
 const STOP_MS = 60_000;
 
-/** Where the kept servers have their data. */
+/** Where the kept servers have their data. Some run as another user than root, who must be able to pass: where DATA_DIR is closed, a folder for temporary files. */
 export function servicesDirectory() {
-  return join(folders().dataDir, 'services');
+  const { dataDir } = folders();
+  if (!isRoot || isOpenToOthers(dataDir)) return join(dataDir, 'services');
+  return join(tmpdir(), `sutazai-services-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`);
+}
+
+function isOpenToOthers(folder) {
+  for (let path = folder; ; path = dirname(path)) {
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+    if (mode !== undefined && (mode & 0o001) === 0) return false;
+    if (path === dirname(path)) return true;
+  }
 }
 
 /** The state of each kept server by name; undefined when no keeper runs. */

@@ -39,6 +39,7 @@ export const SERVICES = {
     options: { port: 10_004, managementPort: 10_005 },
     variable: 'TEST_RABBITMQ_URL',
     settings: ({ url }) => ({ RABBITMQ_URL: url }),
+    further: ({ management }) => ({ TEST_RABBITMQ_MANAGEMENT: management }),
   },
   consul: {
     label: 'Consul',

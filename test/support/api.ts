@@ -5,6 +5,7 @@ import { parseConfig, releaseVersion } from '@kernel/config';
 import { AppLog } from '@kernel/log';
 import { createApp } from '../../apps/api/src/configure';
 import { type DatabaseKind, newDatabase } from './databases';
+import { FullMap } from './full-map';
 import { Traces } from './traces';
 
 export interface ApiOptions {
@@ -47,10 +48,16 @@ export class TestApi {
     private readonly env: Record<string, string>,
     private readonly drop: () => Promise<void>,
     private readonly traces: Traces | undefined,
+    private readonly map: FullMap | undefined,
   ) {}
 
   static async start(options: ApiOptions): Promise<TestApi> {
     const place = await newDatabase(options.database);
+    const map = options.database === 'postgres' ? await FullMap.open() : undefined;
+    const drop = async (): Promise<void> => {
+      await map?.close();
+      await place.drop();
+    };
     const env = {
       DATA_DIR: place.directory,
       MODELS_DIR: process.env.MODELS_DIR ?? join(__dirname, '..', '..', '.data', 'models'),
@@ -58,13 +65,16 @@ export class TestApi {
       METRICS_PORT: '0',
       LOG_LEVEL: 'silent',
       ...(place.url === undefined ? {} : { DATABASE_URL: place.url }),
+      ...map?.settings,
       ...options.env,
     };
     const traces = Traces.open();
     try {
-      return new TestApi(await run(env, traces), env, place.drop, traces);
+      const running = await run(env, traces);
+      await map?.startWorker(env);
+      return new TestApi(running, env, drop, traces, map);
     } catch (error) {
-      await place.drop();
+      await drop();
       throw error;
     }
   }
@@ -141,6 +151,7 @@ export class TestApi {
     await this.stop();
     Object.assign(this.env, env);
     this.current = await run(this.env, this.traces);
+    await this.map?.startWorker(this.env);
   }
 
   async close(): Promise<void> {
@@ -150,6 +161,7 @@ export class TestApi {
   }
 
   private async stop(): Promise<void> {
+    await this.map?.stopWorker();
     await this.traces?.collect(this.current.app);
     await this.current.app.close();
     this.current.directory.close();
