@@ -8,6 +8,7 @@ import { notices } from './supply/notices.mjs';
 import { sbom } from './supply/sbom.mjs';
 import { attackCasesPage } from './sync/attack-cases-page.mjs';
 import { attackTests } from './sync/attack-tests.mjs';
+import { kongYaml } from './sync/kong.mjs';
 import { openAiParametersPage } from './sync/openai-parameters-page.mjs';
 import { settingsPage } from './sync/settings-page.mjs';
 import { ROOT, StepError, exitWith, say } from './toolchain/process.mjs';
@@ -20,6 +21,7 @@ const DEADLINE_MS = 60_000;
 const GENERATED = {
   THIRD_PARTY_NOTICES: notices,
   'deploy/openapi.json': openApi,
+  'deploy/kong/kong.yml': async () => kongYaml(JSON.parse(await openApi())),
   'deploy/sbom.cdx.json': () => sbom(),
   'docs/attack-cases.md': attackCases,
   'docs/openai-parameters.md': () => openAiParametersPage(createRequire(import.meta.url)(join(ROOT, PARAMETERS)).PARAMETER_TABLES),
@@ -46,7 +48,15 @@ function attackCases() {
   return attackCasesPage(cases, attackTests(ROOT), JSON.parse(readText('test/attacks/last-red.json') ?? '{}'));
 }
 
-async function openApi() {
+let made;
+
+/** Made once: the configuration of the gateway is made of it too. */
+function openApi() {
+  made ??= makeOpenApi();
+  return made;
+}
+
+async function makeOpenApi() {
   const options = { cwd: ROOT, maxBuffer: 64 << 20, timeout: DEADLINE_MS };
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, GENERATOR)], options);

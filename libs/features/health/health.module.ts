@@ -1,4 +1,5 @@
 import { Module, type Type } from '@nestjs/common';
+import { KongHealth, KongModule } from '@backing/kong';
 import { OllamaHealth, OllamaModule } from '@backing/ollama';
 import { PostgresHealth, PostgresModule } from '@backing/postgres';
 import type { ServiceIndicator } from '@kernel/health';
@@ -7,8 +8,8 @@ import { Readiness } from './readiness.service';
 import { ServiceIndicators } from './service-indicators';
 
 /** The indicator of each backing service: one line here, and the module that gives it in the line below. */
-const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, OllamaHealth];
-const MODULES = [PostgresModule, OllamaModule];
+const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, OllamaHealth, KongHealth];
+const MODULES = [PostgresModule, OllamaModule, KongModule];
 
 /** What the platform says about its own state. */
 @Module({
