@@ -17,6 +17,8 @@ const GENERATOR = join('dist', 'apps', 'api', 'src', 'openapi.js');
 const PARAMETERS = join('dist', 'apps', 'api', 'src', 'openai', 'parameters.js');
 const DEADLINE_MS = 60_000;
 
+let made;
+
 /** Each generated file by its path, and what it must hold. */
 const GENERATED = {
   THIRD_PARTY_NOTICES: notices,
@@ -47,8 +49,6 @@ function attackCases() {
   const cases = createRequire(import.meta.url)(join(ROOT, 'test', 'attacks', 'cases.cjs'));
   return attackCasesPage(cases, attackTests(ROOT), JSON.parse(readText('test/attacks/last-red.json') ?? '{}'));
 }
-
-let made;
 
 /** Made once: the configuration of the gateway is made of it too. */
 function openApi() {

@@ -42,9 +42,10 @@ export class KongClient implements OnApplicationShutdown {
   }
 
   private async get(url: string): Promise<{ status: number; text: string }> {
+    // Loading the driver is not the gateway's time.
+    const [{ request }, dispatcher] = await Promise.all([import('undici'), this.connections()]);
     const signal = AbortSignal.timeout(DEADLINE_MS);
     try {
-      const [{ request }, dispatcher] = await Promise.all([import('undici'), this.connections()]);
       const answer = await request(url, { dispatcher, signal, headers: { accept: 'application/json' } });
       return { status: answer.statusCode, text: await limited(answer.body) };
     } catch (cause) {
