@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import { DataDirectory } from '@backing/data-directory';
 import { InProcessTransport } from '@backing/in-process';
 import { MemoryFanout } from '@backing/memory';
-import { PostgresClient, sql, type Queryable } from '@backing/postgres';
+import { PostgresClient, PostgresListener, sql, type Queryable } from '@backing/postgres';
 import {
   JobHandler,
   JobHandlers,
@@ -156,10 +156,11 @@ export class JobsBench {
         { provide: AppConfig, useValue: { retention: { jobsDays: 30, eventsDays: 7 } } },
         { provide: DataDirectory, useValue: { instanceId: holder } },
         { provide: PostgresClient, useValue: borrowed(client) },
+        { provide: PostgresListener, useValue: new PostgresListener(undefined, client) },
         { provide: TestHandler, useValue: handler },
         ...providers.map((value) => ({ provide: Symbol('extra'), useValue: value })),
       ],
-      exports: [AppConfig, DataDirectory, Fanout, JobTransport, PostgresClient],
+      exports: [AppConfig, DataDirectory, Fanout, JobTransport, PostgresClient, PostgresListener],
     })
     class GroundModule {}
     const testing = Test.createTestingModule({ imports: [GroundModule, JobsModule], controllers: [JobsConsumer] });

@@ -1,17 +1,14 @@
 import { totalmem } from 'node:os';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DataDirectory, DirectoryError } from '@backing/data-directory';
+import { DataDirectory } from '@backing/data-directory';
+import { faultOf, Shutdown } from '@features/lifecycle';
 import { strongerModel } from '@features/models';
-import { type AppConfig, ConfigError, parseConfig, releaseVersion } from '@kernel/config';
+import { type AppConfig, parseConfig, releaseVersion } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { AppLog } from '@kernel/log';
 import { Setup } from './auth/setup.service';
 import { banner } from './banner';
 import { createApp } from './configure';
-import { Shutdown } from './shutdown';
-
-/** EX_UNAVAILABLE of sysexits.h: an address or a service that the start needs cannot be had. */
-const UNAVAILABLE = 69;
 
 /** Starts the server in this process; it ends by a signal. */
 async function main(): Promise<void> {
@@ -54,8 +51,7 @@ function listenFault(error: unknown, { http }: AppConfig): AppError | undefined 
 }
 
 main().catch((error: unknown) => {
-  const wrong = error instanceof ConfigError || error instanceof DirectoryError;
-  const expected = wrong || error instanceof AppError;
-  process.stderr.write(`${expected ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
-  process.exit(wrong ? error.exitCode : expected ? UNAVAILABLE : 1);
+  const { text, exitCode } = faultOf(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(exitCode);
 });

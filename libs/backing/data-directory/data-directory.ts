@@ -2,7 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { accessSync, chmodSync, constants, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DirectoryError } from './directory-error';
-import { DirectoryLock } from './directory-lock';
+import { DirectoryLock, IN_USE } from './directory-lock';
+
+const MOST_PROCESSES = 256;
 
 /**
  * Owns `DATA_DIR` for the life of the process: its lock, the release that wrote it (`VERSION`), the identity of this installation and the
@@ -25,6 +27,20 @@ export class DataDirectory {
     } catch (error) {
       lock.release();
       throw error;
+    }
+  }
+
+  /**
+   * A folder of its own below `path` for each process of a kind, of which several may share one DATA_DIR: the first of `name-1`, `name-2` … that nobody
+   * holds. One that comes after a crash finds the identity of the dead one, and what was in its name.
+   */
+  static openOneOf(path: string, name: string, version: string): DataDirectory {
+    for (let number = 1; ; number += 1) {
+      try {
+        return DataDirectory.open(join(path, `${name}-${number}`), version);
+      } catch (error) {
+        if (!(error instanceof DirectoryError && error.exitCode === IN_USE) || number >= MOST_PROCESSES) throw error;
+      }
     }
   }
 

@@ -13,6 +13,8 @@ const BEAT_MILLISECONDS = 5_000;
 /** A holder that cannot be seen (another pid namespace) counts as alive while it has touched its file within this time. */
 const UNSEEN_MILLISECONDS = 20_000;
 const LOCK = 'lock';
+/** EX_TEMPFAIL of sysexits.h. */
+export const IN_USE = 75;
 
 /**
  * The exclusive lock of a data directory: two processes on one embedded database lose rows silently. A lock appears by one hard link with its
@@ -80,7 +82,10 @@ function replace(directory: string, holder: Holder, own: Holder): boolean {
 function refuseIfAlive(directory: string, name: string, holder: Holder): void {
   const alive = isAlive(holder) ?? touchedRecently(join(directory, name));
   if (!alive) return;
-  throw new DirectoryError(`The data directory ${directory} is in use by the process ${holder.pid}: one process at a time can use it.`, 75);
+  throw new DirectoryError(
+    `The data directory ${directory} is in use by the process ${holder.pid}: one process at a time can use it.`,
+    IN_USE,
+  );
 }
 
 function touchedRecently(path: string): boolean {

@@ -1,10 +1,7 @@
 import { BaseRpcContext, Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { AppError } from '@kernel/errors';
-import { JOB_PATTERN, type JobMessage, type JobTransport } from '@kernel/jobs';
+import { JOB_CONCURRENCY, JOB_PATTERN, type JobMessage, type JobTransport } from '@kernel/jobs';
 import { isObservable, lastValueFrom } from 'rxjs';
-
-/** How many jobs of a kind run at once; ingestion and answers share the machine's cores. */
-const CONCURRENCY: Readonly<Record<string, number>> = { 'chat.answer': 2, 'agents.run': 2, 'documents.ingest': 1 };
 
 interface Lane {
   waiting: Map<string, JobMessage>;
@@ -17,12 +14,26 @@ interface Lane {
  * is still queued in the database and goes out again at the next start.
  */
 export class InProcessTransport extends Server implements CustomTransportStrategy, JobTransport {
+  readonly shared = false;
+  readonly ready = true;
   private readonly lanes = new Map<string, Lane>();
   private open = false;
   private closed = false;
 
-  constructor(private readonly concurrency: Readonly<Record<string, number>> = CONCURRENCY) {
+  constructor(private readonly concurrency: Readonly<Record<string, number>> = JOB_CONCURRENCY) {
     super();
+  }
+
+  onReady(): void {
+    // It is from the start.
+  }
+
+  know(): void {
+    // A lane is made by its first message.
+  }
+
+  async waiting(): Promise<number> {
+    return 0;
   }
 
   async publish(message: JobMessage): Promise<void> {
@@ -79,6 +90,8 @@ export class InProcessTransport extends Server implements CustomTransportStrateg
       const answer: unknown = await this.getHandlerByPattern(JOB_PATTERN)?.(message, new BaseRpcContext([message]));
       if (isObservable(answer)) await lastValueFrom(answer, { defaultValue: undefined });
     } catch (error) {
+      // At a drain nobody takes what still waits; the row is the job.
+      if (this.closed) return;
       this.logger.error(`The consumer failed at job ${message.job_id}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }

@@ -7,6 +7,7 @@ export { pointMetadata, visiblePoint } from './point.clause';
 export { PostgresClient, type Queryable } from './postgres.client';
 export { isUniqueViolation, sqlState } from './postgres.error';
 export { PostgresHealth } from './postgres.health';
+export { PostgresListener, type WordListener } from './postgres.listener';
 export { PostgresModule } from './postgres.module';
 export { openSource } from './postgres.source';
 export { PgvectorStore } from './postgres.store';

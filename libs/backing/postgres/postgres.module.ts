@@ -4,6 +4,7 @@ import { AppConfig } from '@kernel/config';
 import { PostgresBlobs } from './blobs.store';
 import { PostgresClient } from './postgres.client';
 import { PostgresHealth } from './postgres.health';
+import { PostgresListener } from './postgres.listener';
 import { openSource } from './postgres.source';
 import { PgvectorStore } from './postgres.store';
 
@@ -20,10 +21,15 @@ import { PgvectorStore } from './postgres.store';
         return new PostgresClient(source, embedded);
       },
     },
+    {
+      provide: PostgresListener,
+      inject: [AppConfig, PostgresClient],
+      useFactory: ({ database }: AppConfig, client: PostgresClient) => new PostgresListener(database.url, client),
+    },
     PostgresBlobs,
     PostgresHealth,
     PgvectorStore,
   ],
-  exports: [PostgresBlobs, PostgresClient, PostgresHealth, PgvectorStore],
+  exports: [PostgresBlobs, PostgresClient, PostgresHealth, PostgresListener, PgvectorStore],
 })
 export class PostgresModule {}

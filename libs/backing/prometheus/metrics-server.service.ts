@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, Optional, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
+import { Probes } from './probes';
 import { PrometheusMetrics } from './prometheus-metrics.client';
 
 /** Milliseconds for a request to arrive. */
@@ -18,7 +19,7 @@ const HEADERS = {
 
 /**
  * Answers GET /metrics, and nothing else, on METRICS_PORT of the API's host: a port of its own, so that what may reach the API need not reach
- * these figures. Starts and stops with the application. Errors: `unavailable` when the port cannot be had.
+ * these figures. A process without an API provides `Probes` and has /livez and /readyz here too. Starts and stops with the application. Errors: `unavailable` when the port cannot be had.
  */
 @Injectable()
 export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -28,6 +29,7 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly config: AppConfig,
     private readonly metrics: PrometheusMetrics,
+    @Optional() private readonly probes?: Probes,
   ) {
     this.server = createServer(
       { requestTimeout: REQUEST_DEADLINE, headersTimeout: REQUEST_DEADLINE, maxHeaderSize: 8_192 },
@@ -65,14 +67,21 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!this.knows(request.headers.host)) return end(response, 400, 'The Host of this request is not a name of this server.\n');
     const [path] = (request.url ?? '').split('?', 1);
-    if (path !== '/metrics') return end(response, 404, 'Only /metrics is here.\n');
+    const probe = path === '/livez' || path === '/readyz' ? this.probes : undefined;
+    if (path !== '/metrics' && probe === undefined) return end(response, 404, 'Only /metrics is here.\n');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
       return end(response, 405, 'Only GET is allowed here.\n');
     }
+    if (probe !== undefined) return this.tell(response, path === '/livez' || (await probe.ready()));
     const text = await this.metrics.text();
     response.setHeader('content-type', this.metrics.contentType);
     end(response, 200, request.method === 'HEAD' ? '' : text);
+  }
+
+  private tell(response: ServerResponse, ok: boolean): void {
+    response.setHeader('content-type', 'application/json; charset=utf-8');
+    end(response, ok ? 200 : 503, JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
   }
 
   /** On loopback a page whose name was pointed at this machine cannot read the figures; elsewhere scrapers come by any name. */

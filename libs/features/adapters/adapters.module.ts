@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { InProcessModule, InProcessTransport } from '@backing/in-process';
 import { MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
 import { PgvectorStore, PostgresModule } from '@backing/postgres';
+import { RabbitmqModule, RabbitmqTransport } from '@backing/rabbitmq';
 import { AppConfig } from '@kernel/config';
 import { Fanout } from '@kernel/fanout';
 import { JobTransport } from '@kernel/jobs';
@@ -15,11 +16,16 @@ import { ConnectedStores } from './connected-stores';
  */
 @Global()
 @Module({
-  imports: [InProcessModule, MemoryModule, PostgresModule],
+  imports: [InProcessModule, MemoryModule, PostgresModule, RabbitmqModule],
   providers: [
     { provide: Limits, useExisting: MemoryLimits },
     { provide: Fanout, useExisting: MemoryFanout },
-    { provide: JobTransport, useExisting: InProcessTransport },
+    {
+      provide: JobTransport,
+      inject: [AppConfig, InProcessTransport, RabbitmqTransport],
+      useFactory: (config: AppConfig, own: InProcessTransport, rabbitmq: RabbitmqTransport): JobTransport =>
+        config.rabbitmq.url === undefined ? own : rabbitmq,
+    },
     { provide: VectorStore, useExisting: PgvectorStore },
     {
       provide: VectorStores,
@@ -27,6 +33,6 @@ import { ConnectedStores } from './connected-stores';
       useFactory: (config: AppConfig, pgvector: PgvectorStore): VectorStores => new ConnectedStores([pgvector], config.vectors.store),
     },
   ],
-  exports: [Fanout, InProcessModule, JobTransport, Limits, VectorStore, VectorStores],
+  exports: [Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStore, VectorStores],
 })
 export class AdaptersModule {}

@@ -2,14 +2,15 @@ import { Module, type Type } from '@nestjs/common';
 import { KongHealth, KongModule } from '@backing/kong';
 import { OllamaHealth, OllamaModule } from '@backing/ollama';
 import { PostgresHealth, PostgresModule } from '@backing/postgres';
+import { RabbitmqHealth, RabbitmqModule } from '@backing/rabbitmq';
 import type { ServiceIndicator } from '@kernel/health';
 import { Health } from './health.service';
 import { Readiness } from './readiness.service';
 import { ServiceIndicators } from './service-indicators';
 
 /** The indicator of each backing service: one line here, and the module that gives it in the line below. */
-const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, OllamaHealth, KongHealth];
-const MODULES = [PostgresModule, OllamaModule, KongModule];
+const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, RabbitmqHealth, OllamaHealth, KongHealth];
+const MODULES = [PostgresModule, RabbitmqModule, OllamaModule, KongModule];
 
 /** What the platform says about its own state. */
 @Module({

@@ -55,6 +55,6 @@ export class JobAttempts {
   /** Back into the queue at once for whoever comes next; the attempt does not count. */
   async handBack(job: StoredJob): Promise<void> {
     await this.leases.requeue(job, 'The worker was shut down.', 0, true);
-    this.signals.notify(job.id);
+    this.signals.handedBack(job.id);
   }
 }

@@ -23,6 +23,10 @@ export class JobHandlers {
     }
   }
 
+  kinds(): string[] {
+    return [...this.byKind.keys()];
+  }
+
   /** `kind@version` of every contract that this process can run. */
   known(): string[] {
     return [...this.byKind.values()].map(({ contract }) => `${contract.kind}@${contract.version}`);

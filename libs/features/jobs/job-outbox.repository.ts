@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PostgresClient, sql } from '@backing/postgres';
+import { PostgresClient, empty, sql, type Sql } from '@backing/postgres';
 
 export interface OutboxRow {
   id: string;
@@ -32,13 +32,18 @@ export class JobOutboxRepository {
     );
   }
 
-  /** Gives up to `limit` queued jobs another row when theirs was published but nobody came for `olderMs`. */
-  async redispatch(olderMs: number, limit: number): Promise<number> {
+  /** The kinds of queued jobs whose row was published longer than `olderMs` ago without anybody having come. */
+  async overdueKinds(olderMs: number): Promise<string[]> {
+    const rows = await this.client.query<{ kind: string }>(sql`SELECT DISTINCT kind FROM jobs WHERE ${overdue(olderMs)}`);
+    return rows.map((row) => row.kind);
+  }
+
+  /** Gives up to `limit` queued jobs (of that kind, when one is named) another row when theirs was published but nobody came for `olderMs`. */
+  async redispatch(olderMs: number, limit: number, kind?: string): Promise<number> {
+    const ofKind = kind === undefined ? empty : sql` AND kind = ${kind}`;
     const rows = await this.client.query<{ id: string }>(
       sql`WITH lost AS (
-            SELECT id FROM jobs WHERE status = 'queued' AND (retry_at IS NULL OR retry_at <= now())
-              AND dispatched_at <= now() - ${olderMs} * interval '1 millisecond'
-              AND NOT EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id)
+            SELECT id FROM jobs WHERE ${overdue(olderMs)}${ofKind}
             ORDER BY dispatched_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
           ), marked AS (
             UPDATE jobs SET dispatched_at = now() FROM lost WHERE jobs.id = lost.id RETURNING jobs.id, jobs.kind
@@ -56,3 +61,7 @@ export class JobOutboxRepository {
     );
   }
 }
+
+const overdue = (olderMs: number): Sql =>
+  sql`status = 'queued' AND (retry_at IS NULL OR retry_at <= now()) AND dispatched_at <= now() - ${olderMs} * interval '1 millisecond'
+      AND NOT EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id)`;

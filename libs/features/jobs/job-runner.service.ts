@@ -33,18 +33,24 @@ export class JobRunner {
     private readonly timing: JobTiming,
   ) {}
 
-  /** Resolves when this process is done with the job, however it went; a job that cannot be claimed is left alone. Never rejects. */
+  /**
+   * Resolves when this process is done with the job, however it went; a job that somebody else has, or that is not due, is left alone. Rejects with
+   * `unavailable` or `timeout` when it could not even be claimed: the message is for somebody else, or for later.
+   */
   async run(jobId: string): Promise<void> {
-    if (this.stopping) return;
+    if (this.stopping) throw draining();
     const controller = this.attempts.open(jobId);
+    let claimed = false;
     try {
       const job = await this.attempts.claim(jobId);
       if (job === undefined) return;
+      claimed = true;
       const run: Run = { job, done: this.execute(job, controller) };
       this.runs.add(run);
       await run.done.finally(() => this.runs.delete(run));
     } catch (error) {
       if (error instanceof LeaseLost) return;
+      if (!claimed && isTransient(error)) throw error;
       // The row is the job: the sweep brings it again when the lease has run out.
       this.logger.error(`Job ${jobId} was left to the sweep.`, error instanceof Error ? error.stack : String(error));
     } finally {

@@ -13,6 +13,8 @@ export class JobSignals {
   private readonly readers = new Map<string, Set<JobSubscription>>();
   private readonly attempts = new Map<string, Set<AbortController>>();
   private readonly endListeners: EndListener[] = [];
+  private readonly cancelListeners: ((jobId: string) => void)[] = [];
+  private readonly handBackListeners: (() => void)[] = [];
 
   notify(jobId: string): void {
     for (const reader of this.readers.get(jobId) ?? []) reader.raise();
@@ -48,6 +50,32 @@ export class JobSignals {
 
   abort(jobId: string, reason: Error): void {
     for (const controller of this.attempts.get(jobId) ?? []) controller.abort(reason);
+  }
+
+  /** Hears of each cancel that this process committed, for the attempts of others. For the life of the process. */
+  onCancelled(listener: (jobId: string) => void): void {
+    this.cancelListeners.push(listener);
+  }
+
+  /** After the cancel was committed by this process: attempts stop here and elsewhere. */
+  cancelled(jobId: string, reason: Error): void {
+    this.abort(jobId, reason);
+    for (const listener of this.cancelListeners) listener(jobId);
+  }
+
+  /** Hears that this process has put a job back into the queue for another one. For the life of the process. */
+  onHandedBack(listener: () => void): void {
+    this.handBackListeners.push(listener);
+  }
+
+  handedBack(jobId: string): void {
+    this.notify(jobId);
+    for (const listener of this.handBackListeners) listener();
+  }
+
+  /** Jobs with an attempt in this process. */
+  running(): string[] {
+    return [...this.attempts.keys()];
   }
 
   abortAll(reason: Error): void {

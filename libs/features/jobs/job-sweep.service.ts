@@ -1,9 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { JobLeaseRepository } from './job-lease.repository';
-import { JobOutboxRepository } from './job-outbox.repository';
 import { JobSettlement } from './job-settlement.service';
 import { JobTiming } from './job-timing.entity';
 import type { StoredJob } from './job.entity';
+import { LostMessages } from './lost-messages.service';
 import { OutboxRelay } from './outbox-relay.service';
 
 const BATCH = 32;
@@ -18,17 +18,16 @@ export class JobSweep {
 
   constructor(
     private readonly leases: JobLeaseRepository,
-    private readonly outbox: JobOutboxRepository,
+    private readonly messages: LostMessages,
     private readonly settlement: JobSettlement,
     private readonly relay: OutboxRelay,
     private readonly timing: JobTiming,
   ) {}
 
-  /** Before this process runs anything: what a dead process of this name had, it gives back now, and what it had only in memory goes out again. */
+  /** Before this process runs anything: what a dead process of this name had, it gives back now, and what was only in memory goes out again. */
   async recover(): Promise<void> {
     await this.leases.expireOwn();
-    await this.outbox.releaseAll();
-    while ((await this.outbox.redispatch(0, BATCH)) === BATCH);
+    await this.messages.recover();
     await this.sweep();
   }
 
@@ -47,10 +46,10 @@ export class JobSweep {
   }
 
   async sweep(): Promise<void> {
-    const expired = await this.leases.requeueExpired(BATCH);
-    const lost = await this.outbox.redispatch(this.timing.redispatchMs, BATCH);
-    if (expired + lost > 0) this.relay.wake();
+    if ((await this.leases.requeueExpired(BATCH)) > 0) this.relay.wake();
     for (const job of await this.leases.claimExhausted(BATCH)) await this.giveUp(job);
+    // Last, for it asks the transport, which may be away.
+    if ((await this.messages.redispatch()) > 0) this.relay.wake();
   }
 
   private async giveUp(job: StoredJob): Promise<void> {

@@ -3,12 +3,14 @@ import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { DataDirectory } from '@backing/data-directory';
 import { PrometheusModule } from '@backing/prometheus';
 import { StandingModule } from '@features/standing';
+import { JobTransport } from '@kernel/jobs';
 import { JobAttempts } from './job-attempts.service';
 import { JobHandlers } from './job-handlers.service';
 import { JobHeartbeat } from './job-heartbeat.service';
 import { JobLeaseRepository, LEASE_HOLDER } from './job-lease.repository';
 import { JobMetrics } from './job-metrics.service';
 import { JobLogRepository } from './job-log.repository';
+import { JobNews } from './job-news.service';
 import { JobOutboxRepository } from './job-outbox.repository';
 import { JobReader } from './job-reader.service';
 import { JobRetention } from './job-retention.service';
@@ -21,6 +23,7 @@ import { JobWarrant } from './job-warrant.service';
 import { JobWork } from './job-work.service';
 import { Jobs } from './jobs.service';
 import { JobsRepository } from './jobs.repository';
+import { LostMessages } from './lost-messages.service';
 import { OutboxRelay } from './outbox-relay.service';
 
 /** Jobs: accepted, dispatched, leased, logged and ended. Needs a `JobTransport`; handlers are found among all providers at boot. */
@@ -35,6 +38,7 @@ import { OutboxRelay } from './outbox-relay.service';
     JobLeaseRepository,
     JobLogRepository,
     JobMetrics,
+    JobNews,
     JobOutboxRepository,
     JobReader,
     JobRetention,
@@ -46,6 +50,7 @@ import { OutboxRelay } from './outbox-relay.service';
     JobsRepository,
     JobWarrant,
     JobWork,
+    LostMessages,
     OutboxRelay,
   ],
   exports: [Jobs, JobReader, JobRunner],
@@ -55,10 +60,12 @@ export class JobsModule implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly discovery: DiscoveryService,
     private readonly handlers: JobHandlers,
     private readonly work: JobWork,
+    private readonly transport: JobTransport,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     this.handlers.register(this.discovery.getProviders().map((wrapper): unknown => wrapper.instance));
+    this.transport.know(this.handlers.kinds());
     await this.work.start();
   }
 

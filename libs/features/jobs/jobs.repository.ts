@@ -59,6 +59,11 @@ export class JobsRepository {
     return rows.map((row) => row.id);
   }
 
+  async cancelledAmong(ids: string[]): Promise<string[]> {
+    const rows = await this.client.query<{ id: string }>(sql`SELECT id FROM jobs WHERE id = ANY(${ids}::uuid[]) AND status = 'cancelled'`);
+    return rows.map((row) => row.id);
+  }
+
   /** How many jobs of a kind a person has in the queue and at work, in all workspaces. */
   async openOfOwner(ownerId: string, kind: string): Promise<number> {
     const rows = await this.client.query<{ count: number }>(

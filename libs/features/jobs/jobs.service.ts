@@ -118,7 +118,7 @@ export class Jobs {
 
   private async end(id: string): Promise<StoredJob> {
     const job = await this.settlement.cancel(id);
-    this.signals.abort(id, jobCancelled());
+    this.signals.cancelled(id, jobCancelled());
     return job;
   }
 }

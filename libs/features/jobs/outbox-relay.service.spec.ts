@@ -13,6 +13,8 @@ class Bench {
   inClaim = 0;
   mostInClaim = 0;
   databaseAway = false;
+  ready = true;
+  becomeReady: () => void = () => undefined;
   publish: (message: JobMessage) => Promise<void> = async () => undefined;
 
   readonly relay = new OutboxRelay(
@@ -34,14 +36,31 @@ class Bench {
         this.released.push(...ids);
       },
     } as unknown as JobOutboxRepository,
-    {
+    this.transport(),
+    new JobTiming(),
+  );
+
+  private transport(): JobTransport {
+    const ready = (): boolean => this.ready;
+    return {
+      shared: true,
+      get ready() {
+        return ready();
+      },
+      onReady: (listener) => {
+        this.becomeReady = () => {
+          this.ready = true;
+          listener();
+        };
+      },
+      know: () => undefined,
+      waiting: async () => 0,
       publish: async (message) => {
         await this.publish(message);
         this.published.push(message.job_id);
       },
-    } satisfies JobTransport,
-    new JobTiming(),
-  );
+    };
+  }
 
   add(...jobs: string[]): void {
     this.rows.push(...jobs.map((jobId) => ({ id: `row-${jobId}`, jobId, kind: 'test.work' })));
@@ -95,6 +114,17 @@ describe('OutboxRelay', () => {
     expect(bench.claims).toBeLessThan(12);
     bench.databaseAway = false;
     await jest.advanceTimersByTimeAsync(10_100);
+    expect(bench.published).toEqual(['a']);
+  });
+
+  it('leaves the rows alone while the transport is not ready, and takes them at once when it is', async () => {
+    bench.ready = false;
+    bench.add('a');
+    bench.relay.start();
+    await jest.advanceTimersByTimeAsync(30_500);
+    expect(bench.claims).toBe(0);
+    bench.becomeReady();
+    await jest.advanceTimersByTimeAsync(20);
     expect(bench.published).toEqual(['a']);
   });
 

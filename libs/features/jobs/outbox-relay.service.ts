@@ -9,7 +9,7 @@ const BACKOFF_CAP_MS = 10_000;
 
 /**
  * Carries committed outbox rows to the transport, at least once each: claim, publish, delete. One loop, woken by `wake`, else by the clock;
- * an outage of the database or the transport slows it down and never ends it.
+ * an outage of the database or the transport slows it down and never ends it. A transport that is not ready leaves the rows to another process's relay.
  */
 @Injectable()
 export class OutboxRelay {
@@ -24,7 +24,9 @@ export class OutboxRelay {
     private readonly outbox: JobOutboxRepository,
     private readonly transport: JobTransport,
     private readonly timing: JobTiming,
-  ) {}
+  ) {
+    transport.onReady(() => this.wake());
+  }
 
   start(): void {
     this.loop ??= this.turn();
@@ -54,6 +56,7 @@ export class OutboxRelay {
 
   /** True when a full batch went out: there may be more. */
   private async carry(): Promise<boolean> {
+    if (!this.transport.ready) return false;
     try {
       const rows = await this.outbox.claim(BATCH, this.timing.publishMs * 2);
       const unsent = await this.publish(rows);

@@ -8,4 +8,4 @@ export {
   type JobEventName,
   type JobStatus,
 } from './job-contract';
-export { JOB_PATTERN, JobTransport, type JobMessage } from './job-transport';
+export { JOB_CONCURRENCY, JOB_PATTERN, JobTransport, type JobMessage } from './job-transport';

@@ -4,7 +4,7 @@ import { JobStream } from './job-stream.service';
 import { JobsConsumer } from './jobs.consumer';
 import { JobsController } from './jobs.controller';
 
-/** The HTTP edge of jobs, and their consumer in this process. */
+/** The HTTP edge of jobs, and their consumer where they run in this process. */
 @Module({
   imports: [JobsModule],
   controllers: [JobsController, JobsConsumer],

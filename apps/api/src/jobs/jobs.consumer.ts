@@ -1,15 +1,21 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { EventPattern, Payload, RpcException } from '@nestjs/microservices';
 import { JobRunner } from '@features/jobs';
+import { AppError } from '@kernel/errors';
 import { JOB_PATTERN, type JobMessage } from '@kernel/jobs';
 
-/** Takes job messages from whatever transport is bound; resolves when this process is done with the job. */
+/** Takes job messages from the transport inside this process; answers when it is done with the job. */
 @Controller()
 export class JobsConsumer {
   constructor(private readonly runner: JobRunner) {}
 
   @EventPattern(JOB_PATTERN)
   async run(@Payload() message: JobMessage): Promise<void> {
-    await this.runner.run(message.job_id);
+    try {
+      await this.runner.run(message.job_id);
+    } catch (error) {
+      // The transport decides what becomes of the message; Nest would log it as a fault of ours.
+      throw error instanceof AppError ? new RpcException(error.message) : error;
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { INestApplicationContext } from '@nestjs/common';
 import type { DataDirectory } from '@backing/data-directory';
 import { Readiness } from '@features/health';
 import { AppConfig } from '@kernel/config';
@@ -18,7 +18,7 @@ export class Shutdown {
   private begunAt?: number;
 
   constructor(
-    private readonly app: NestFastifyApplication,
+    private readonly app: INestApplicationContext,
     private readonly directory: DataDirectory,
     private readonly log: AppLog,
   ) {}

@@ -1,0 +1,2 @@
+export { Shutdown } from './shutdown.service';
+export { faultOf } from './start-fault';
