@@ -86,15 +86,5 @@ describeModels('Collections and points', () => {
       expect(new Set(left.map((row) => row.id))).toEqual(new Set([...kept.chunks, ...running.chunks]));
       expect(await inStore('swept')).toBe(2);
     });
-
-    it('takes back from the store only what the ledger does not know', async () => {
-      const collection = await vectors.collection('retracted');
-      const known = await vectors.add(collection, ['Known.']);
-      const lost = await vectors.add(collection, ['Lost.']);
-      await vectors.client.query(sql`DELETE FROM points WHERE document_id = ${lost.id}`);
-      const space = (await vectors.collection('retracted')).space!;
-      await vectors.points.retract(space, [...known.chunks, ...lost.chunks]);
-      expect(await inStore('retracted')).toBe(1);
-    });
   });
 });

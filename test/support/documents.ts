@@ -1,7 +1,7 @@
 import { PostgresClient, sql } from '@backing/postgres';
 import { DocumentSweep } from '@features/documents';
 import { Blobs } from '@kernel/blobs';
-import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
+import { VectorStores, type EmbeddingSpace } from '@kernel/vectors';
 import type { ApiAnswer, Registered, TestApi } from './api';
 import { parseEvents, type StreamedEvent } from './events';
 
@@ -94,7 +94,7 @@ export class DocumentsOf {
   }
 
   private async vectors(client: PostgresClient): Promise<number> {
-    const store = this.api.app.get(VectorStore, { strict: false });
+    const stores = this.api.app.get(VectorStores, { strict: false });
     const spaces = await client.query<{
       id: string;
       store: string;
@@ -107,8 +107,10 @@ export class DocumentsOf {
       sql`SELECT s.id, s.store, s.model, s.dimensions, s.version, s.physical_name AS name, c.id AS collection FROM collections c JOIN spaces s ON s.id = c.space_id`,
     );
     let total = 0;
-    for (const { name, collection, ...space } of spaces)
-      total += await store.count({ ...space, metric: 'cosine', physicalName: name } satisfies EmbeddingSpace, collection);
+    for (const { name, collection, ...rest } of spaces) {
+      const space: EmbeddingSpace = { ...rest, metric: 'cosine', physicalName: name };
+      total += await stores.of(space).count(space, collection);
+    }
     return total;
   }
 }

@@ -20,7 +20,7 @@ import {
 } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import { AppConfig, parseConfig } from '@kernel/config';
-import { VectorStore } from '@kernel/vectors';
+import { VectorStores, type VectorStore } from '@kernel/vectors';
 import { v5, v7 } from 'uuid';
 import { newDatabase, type DatabaseKind } from './databases';
 import { EMBEDDING, modelSettings } from './models';
@@ -52,7 +52,7 @@ export class TestVectors {
     this.collections = get(Collections);
     this.points = get(Points);
     this.search = get(Search);
-    this.store = get(VectorStore);
+    this.store = get(VectorStores).usual;
     this.models = get(Models);
     this.catalogue = get(CollectionCatalogue);
     this.remains = get(CollectionRemains);

@@ -7,7 +7,7 @@ import { AppConfig } from '@kernel/config';
 import { Fanout } from '@kernel/fanout';
 import { JobTransport } from '@kernel/jobs';
 import { Limits } from '@kernel/limits';
-import { VectorStore, VectorStores } from '@kernel/vectors';
+import { VectorStores } from '@kernel/vectors';
 import { ConnectedStores } from './connected-stores';
 
 /**
@@ -26,13 +26,12 @@ import { ConnectedStores } from './connected-stores';
       useFactory: (config: AppConfig, own: InProcessTransport, rabbitmq: RabbitmqTransport): JobTransport =>
         config.rabbitmq.url === undefined ? own : rabbitmq,
     },
-    { provide: VectorStore, useExisting: PgvectorStore },
     {
       provide: VectorStores,
       inject: [AppConfig, PgvectorStore],
       useFactory: (config: AppConfig, pgvector: PgvectorStore): VectorStores => new ConnectedStores([pgvector], config.vectors.store),
     },
   ],
-  exports: [Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStore, VectorStores],
+  exports: [Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStores],
 })
 export class AdaptersModule {}

@@ -106,15 +106,9 @@ export class IngestWriter {
     await this.publish(ingest, at, to);
   }
 
-  /** Into the store. A job that has ended meanwhile takes back what the sweep of its ledger rows came too early for. */
   private async publish({ context, plan }: Ingest, from: number, to: number): Promise<void> {
     const ids = plan.points.slice(from, to).map(({ point }) => point.id);
     await this.points.publish(plan.space, ids);
-    try {
-      await context.progress({ done: to, total: plan.points.length, unit: 'chunks', message: 'Making the text searchable' });
-    } catch (error) {
-      await this.points.retract(plan.space, ids).catch(() => undefined);
-      throw error;
-    }
+    await context.progress({ done: to, total: plan.points.length, unit: 'chunks', message: 'Making the text searchable' });
   }
 }

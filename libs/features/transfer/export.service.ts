@@ -3,7 +3,7 @@ import { BLOB_KINDS, Blobs } from '@kernel/blobs';
 import { releaseVersion } from '@kernel/config';
 import { ArchiveWriter } from './archive-writer.store';
 import type { Manifest } from './manifest.schema';
-import { BLOB_TABLES, type TransferOptions } from './transfer-options';
+import { OWN_TABLES, type TransferOptions } from './transfer-options';
 
 /**
  * Writes everything that a database and its blobs hold into an archive: the tables as of one moment, row by row in the order of their keys, with
@@ -48,7 +48,7 @@ export class Export {
     await connection.query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`);
     await this.tables.settle(connection);
     const tables: Manifest['tables'] = {};
-    for (const table of await this.tables.list(connection, BLOB_TABLES)) {
+    for (const table of await this.tables.list(connection, OWN_TABLES)) {
       const sum = await archive.table(table.name, this.lines(connection, table, options.signal));
       tables[table.name] = { columns: table.columns.map(({ name }) => name), ...sum };
       options.say(`${table.name}: ${sum.rows} rows`);

@@ -15,7 +15,7 @@ import type { EmbeddingSpace, StoredVector } from '@kernel/vectors';
 import { ArchiveReader } from './archive-reader.store';
 import { BlobCopy } from './blob-copy.service';
 import { LineSum } from './line-sum';
-import { BLOB_TABLES, type TransferOptions } from './transfer-options';
+import { OWN_TABLES, type TransferOptions } from './transfer-options';
 
 const ROWS = 200;
 /** What a server that has started once, without anybody registering, leaves in its database. */
@@ -74,7 +74,7 @@ export class Import {
         `The archive was made by release ${manifest.release} with another schema (${difference}): use that release.`,
       );
     }
-    const tables = await this.tables.list(connection, BLOB_TABLES);
+    const tables = await this.tables.list(connection, OWN_TABLES);
     for (const { name } of tables.filter((table) => !OF_THE_INSTANCE.has(table.name)))
       if (await this.tables.holds(connection, name))
         throw new AppError('conflict', `The database is not empty (${name} has rows): import into a new one.`);
@@ -111,7 +111,7 @@ export class Import {
       if (value !== null) await this.tables.setSequence(connection, name, value);
   }
 
-  /** The tables of vectors, from the input vectors of the ledger. */
+  /** The tables of vectors, from the input vectors of the ledger; other stores are told once the server runs. */
   private async buildVectors(connection: Queryable, options: TransferOptions): Promise<void> {
     const store = new PgvectorStore(clientWithin(connection));
     const spaces = await connection.query<EmbeddingSpace>(
@@ -138,6 +138,10 @@ export class Import {
       }
       options.say(`${space.physicalName}: ${count} vectors rebuilt`);
     }
+    await connection.query(
+      sql`INSERT INTO store_changes (space_id, physical_id, change)
+          SELECT p.space_id, p.physical_id, p.revision FROM points p JOIN spaces s ON s.id = p.space_id WHERE s.store <> ${store.name}`,
+    );
   }
 
   private async prove(

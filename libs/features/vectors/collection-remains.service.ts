@@ -1,11 +1,11 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
-import { PgvectorStore, PostgresClient, type Queryable } from '@backing/postgres';
+import { PostgresClient, type Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
-import { VectorStore } from '@kernel/vectors';
 import type { Collection } from './collection';
 import { CollectionsRepository } from './collections.repository';
 import { PointLedger } from './points/point-ledger.repository';
 import { Points } from './points.service';
+import { StoreSync } from './stores/store-sync.service';
 
 /** Points removed in one transaction. */
 const BATCH = 500;
@@ -24,7 +24,7 @@ export class CollectionRemains implements BeforeApplicationShutdown {
     private readonly repository: CollectionsRepository,
     private readonly ledger: PointLedger,
     private readonly points: Points,
-    private readonly store: VectorStore,
+    private readonly sync: StoreSync,
     private readonly postgres: PostgresClient,
   ) {}
 
@@ -88,13 +88,12 @@ export class CollectionRemains implements BeforeApplicationShutdown {
   }
 
   private async slice({ id, space }: Collection): Promise<number> {
-    const { store } = this;
     const gone = await this.postgres.transaction(async (connection) => {
       const physicalIds = await this.ledger.delete(connection, id, {}, BATCH);
-      if (space !== null && store instanceof PgvectorStore) await store.erase(connection, space, physicalIds);
-      return physicalIds;
+      if (space !== null) await this.sync.removed(connection, space, physicalIds);
+      return physicalIds.length;
     });
-    if (space !== null && !(store instanceof PgvectorStore)) await store.delete(space, gone);
-    return gone.length;
+    if (space !== null) this.sync.removalsCommitted(space);
+    return gone;
   }
 }

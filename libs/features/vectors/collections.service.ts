@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
-import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
+import { VectorStores, type EmbeddingSpace } from '@kernel/vectors';
 import type { Collection } from './collection';
 import { CollectionsRepository } from './collections.repository';
+import { SpaceStores } from './stores/space-stores.service';
 
 /** The collection that every workspace has from its first moment. */
 export const DEFAULT_COLLECTION = 'default';
@@ -12,11 +13,10 @@ export const DEFAULT_COLLECTION = 'default';
 /** Named sets of points, and the embedding spaces behind them. Errors: `not_found` naming the collection. */
 @Injectable()
 export class Collections {
-  private readonly ensured = new Set<string>();
-
   constructor(
     private readonly repository: CollectionsRepository,
-    private readonly store: VectorStore,
+    private readonly stores: VectorStores,
+    private readonly spaceStores: SpaceStores,
   ) {}
 
   /** Part of the transaction that makes a workspace. */
@@ -60,24 +60,20 @@ export class Collections {
         `'${collection.name}' holds vectors that its users bring: texts need a collection with a model.`,
       );
     if (space === null) {
-      const made = await this.makeSpace({ model: model.id, dimensions: traits.dimensions, metric: 'cosine' });
+      const store = this.stores.usual.name;
+      const made = await this.makeSpace({ store, model: model.id, dimensions: traits.dimensions, metric: 'cosine' });
       await this.repository.adoptSpace(collection.id, made.id);
       space = (await this.get(collection.id)).space ?? made;
     }
-    await this.ensure(space);
+    await this.spaceStores.ready(space);
     return space;
   }
 
-  /** The space of these vectors in the store, ready to be written to. */
-  async makeSpace(wanted: Pick<EmbeddingSpace, 'model' | 'dimensions' | 'metric'>): Promise<EmbeddingSpace> {
-    const space = await this.repository.findOrInsertSpace({ ...wanted, store: this.store.name, version: 1 });
-    await this.ensure(space);
+  /** The space of these vectors in their store, ready to be written to. */
+  async makeSpace(wanted: Pick<EmbeddingSpace, 'store' | 'model' | 'dimensions' | 'metric'>): Promise<EmbeddingSpace> {
+    this.stores.of(wanted).assertReachable();
+    const space = await this.repository.findOrInsertSpace({ ...wanted, version: 1 });
+    await this.spaceStores.ready(space);
     return space;
-  }
-
-  private async ensure(space: EmbeddingSpace): Promise<void> {
-    if (this.ensured.has(space.id)) return;
-    await this.store.ensureSpace(space);
-    this.ensured.add(space.id);
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { join, PostgresClient, sql, type Queryable } from '@backing/postgres';
+import { join, PostgresClient, sql, type Queryable, type Sql } from '@backing/postgres';
 import type { EmbeddingSpace, Metric, StoredVector } from '@kernel/vectors';
 import { vectorBytes, vectorHash, vectorOf } from './vector-bytes';
 
@@ -56,20 +56,22 @@ const DEAD = sql`p.kind <> 'point' AND NOT EXISTS (SELECT 1 FROM documents d WHE
 export class PointsRepository {
   constructor(private readonly postgres: PostgresClient) {}
 
-  /** Rows that are there already stay: their ids say that they are the same. */
-  async insert(connection: Queryable, space: EmbeddingSpace, owner: PointOwner, points: DocumentPoint[]): Promise<void> {
-    if (points.length === 0) return;
+  /** Rows that are there already stay: their ids say that they are the same. Answers those that are new. */
+  async insert(connection: Queryable, space: EmbeddingSpace, owner: PointOwner, points: DocumentPoint[]): Promise<DocumentPoint[]> {
+    if (points.length === 0) return [];
     const rows = points.map((point) => {
       const bytes = vectorBytes(point.vector);
       return sql`(${owner.collectionId}::uuid, ${point.id}, ${point.physicalId}::uuid, ${space.id}::uuid, ${owner.workspaceId}::uuid, ${owner.ownerId}::uuid,
         ${owner.documentId}::uuid, ${owner.documentVersion}::int, ${point.kind}, ${point.ordinal}::int, ${point.page}::int, ${point.start}::int, ${point.end}::int,
         ${point.heading}, ${point.text}, ${point.tokens}::int, ${point.language}, ${point.lexemes}::tsvector, ${point.lexemeCount}::int, ${bytes}::bytea, ${vectorHash(bytes)}::bytea)`;
     });
-    await connection.query(
+    const inserted = await connection.query<{ physical_id: string }>(
       sql`INSERT INTO points (collection_id, id, physical_id, space_id, workspace_id, owner_id, document_id, document_version, kind, ordinal, page,
             start_offset, end_offset, heading, text, tokens, language, lexemes, lexeme_count, vector, vector_sha256)
-          VALUES ${join(rows)} ON CONFLICT (collection_id, id) DO NOTHING`,
+          VALUES ${join(rows)} ON CONFLICT (collection_id, id) DO NOTHING RETURNING physical_id`,
     );
+    const fresh = new Set(inserted.map((row) => row.physical_id));
+    return points.filter((point) => fresh.has(point.physicalId));
   }
 
   /** Vectors as the ledger has them, for the store. */
@@ -90,23 +92,27 @@ export class PointsRepository {
     return rows[0] ?? { chunks: 0, lexemes: 0 };
   }
 
-  async deleteVersion(connection: Queryable, documentId: string, version: number): Promise<void> {
-    await connection.query(sql`DELETE FROM points WHERE document_id = ${documentId} AND document_version = ${version}`);
+  deleteVersion(connection: Queryable, documentId: string, version: number): Promise<DeadPoint[]> {
+    return this.delete(connection, sql`p.document_id = ${documentId} AND p.document_version = ${version}`);
   }
 
-  /** Points that no search may ever show again. */
-  async dead(limit: number): Promise<DeadPoint[]> {
-    const rows = await this.postgres.query<DeadRow>(
-      sql`SELECT p.physical_id, s.id, s.store, s.model, s.dimensions, s.metric, s.version, s.physical_name
-          FROM points p JOIN spaces s ON s.id = p.space_id WHERE ${DEAD} LIMIT ${limit}`,
+  /** Takes away at most `limit` points that no search may ever show again. */
+  deleteDead(connection: Queryable, limit: number): Promise<DeadPoint[]> {
+    return this.delete(
+      connection,
+      sql`p.physical_id IN (SELECT p.physical_id FROM points p WHERE ${DEAD} ORDER BY p.physical_id LIMIT ${limit} FOR UPDATE OF p) AND ${DEAD}`,
+    );
+  }
+
+  private async delete(connection: Queryable, condition: Sql): Promise<DeadPoint[]> {
+    const rows = await connection.query<DeadRow>(
+      sql`WITH gone AS (DELETE FROM points p WHERE ${condition} RETURNING p.physical_id, p.space_id)
+          SELECT gone.physical_id, s.id, s.store, s.model, s.dimensions, s.metric, s.version, s.physical_name
+          FROM gone JOIN spaces s ON s.id = gone.space_id`,
     );
     return rows.map(({ physical_id, physical_name, ...space }) => ({
       physicalId: physical_id,
       space: { ...space, physicalName: physical_name },
     }));
-  }
-
-  async deleteDead(physicalIds: string[]): Promise<void> {
-    await this.postgres.query(sql`DELETE FROM points p WHERE p.physical_id = ANY(${physicalIds}::uuid[]) AND ${DEAD}`);
   }
 }

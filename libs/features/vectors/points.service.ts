@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Queryable } from '@backing/postgres';
-import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
+import { PostgresClient, type Queryable } from '@backing/postgres';
+import type { EmbeddingSpace } from '@kernel/vectors';
 import { v5 } from 'uuid';
-import { PointsRepository, type DocumentPoint, type PointOwner } from './points.repository';
+import { PointsRepository, type DeadPoint, type DocumentPoint, type PointOwner } from './points.repository';
+import { StoreSync } from './stores/store-sync.service';
 import { analyse, FALLBACK_LANGUAGE } from './text/analyse';
 import { tsvector } from './text/tsvector';
 
@@ -12,62 +13,63 @@ const BATCH = 32;
 /** What the ledger is given of a chunk; the rest it derives. `id` is the point's id, `heading` is searchable with the text. */
 export type NewPoint = Omit<DocumentPoint, 'physicalId' | 'lexemes' | 'lexemeCount'>;
 
-/** The ledger of points and the vector store behind it: the ledger first, then the store, and away in the other order. */
+/** The points of documents, in the ledger and in the store behind it. */
 @Injectable()
 export class Points {
   constructor(
     private readonly repository: PointsRepository,
-    private readonly store: VectorStore,
+    private readonly sync: StoreSync,
+    private readonly postgres: PostgresClient,
   ) {}
 
-  /** Writes to the ledger only, inside the caller's transaction; the same points again change nothing. At most 32. */
+  /** Part of the caller's transaction; the same points again change nothing. At most 32. Can be found once `publish` has resolved. */
   async record(connection: Queryable, space: EmbeddingSpace, owner: PointOwner, points: NewPoint[]): Promise<void> {
-    await this.repository.insert(
+    const { collectionId } = owner;
+    const rows = points.map((point) => derived(space, point));
+    const fresh = await this.repository.insert(connection, space, owner, rows);
+    await this.sync.prepared(
       connection,
       space,
-      owner,
-      points.map((point) => derived(space, point)),
+      fresh.map(({ physicalId: id, vector }) => ({ physicalId: id, collectionId, vector })),
     );
   }
 
-  /** Brings the ledger's vectors of these points into the store; again is no harm. */
+  /** Resolves when the store has these points as the ledger has them; again is no harm. */
   async publish(space: EmbeddingSpace, ids: string[]): Promise<void> {
-    await this.store.upsert(space, await this.repository.vectors(ids.map((id) => physicalId(space, id))));
-  }
-
-  /** Takes out of the store what a writer left there that had lost its job: points of which the ledger knows nothing. */
-  async retract(space: EmbeddingSpace, ids: string[]): Promise<void> {
-    const physicalIds = ids.map((id) => physicalId(space, id));
-    const known = new Set((await this.repository.vectors(physicalIds)).map((vector) => vector.physicalId));
-    await this.store.delete(
+    await this.sync.settle(
       space,
-      physicalIds.filter((id) => !known.has(id)),
+      ids.map((id) => physicalId(space, id)),
     );
   }
 
-  /** Takes the points of a version that nobody has seen out of the ledger. */
-  forget(connection: Queryable, documentId: string, version: number): Promise<void> {
-    return this.repository.deleteVersion(connection, documentId, version);
+  /** Takes the points of a version that nobody has seen away, in the caller's transaction. */
+  async forget(connection: Queryable, documentId: string, version: number): Promise<void> {
+    await this.leave(connection, await this.repository.deleteVersion(connection, documentId, version));
   }
 
   totals(connection: Queryable, documentId: string, version: number): Promise<{ chunks: number; lexemes: number }> {
     return this.repository.totals(connection, documentId, version);
   }
 
-  /** Removes every point of deleted, failed and replaced documents from the store and then from the ledger; answers how many. */
+  /** Removes every point of deleted, failed and replaced documents; answers how many. */
   async sweep(): Promise<number> {
-    let removed = 0;
-    for (;;) {
-      const dead = await this.repository.dead(BATCH);
+    for (let removed = 0; ; ) {
+      const dead = await this.postgres.transaction(async (connection) => {
+        const points = await this.repository.deleteDead(connection, BATCH);
+        await this.leave(connection, points);
+        return points;
+      });
+      for (const { space } of dead) this.sync.removalsCommitted(space);
       if (dead.length === 0) return removed;
-      for (const [, points] of Map.groupBy(dead, (point) => point.space.id)) {
-        const space = points[0]?.space;
-        if (space === undefined) continue;
-        const physicalIds = points.map((point) => point.physicalId);
-        await this.store.delete(space, physicalIds);
-        await this.repository.deleteDead(physicalIds);
-      }
       removed += dead.length;
+    }
+  }
+
+  private async leave(connection: Queryable, points: DeadPoint[]): Promise<void> {
+    for (const [, group] of Map.groupBy(points, (point) => point.space.id)) {
+      const space = group[0]?.space;
+      const physicalIds = group.map((point) => point.physicalId);
+      if (space !== undefined) await this.sync.removed(connection, space, physicalIds);
     }
   }
 }

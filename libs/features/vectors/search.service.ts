@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Models, type UsageAccount } from '@features/models';
-import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
+import { VectorStores, type EmbeddingSpace } from '@kernel/vectors';
 import type { Collection } from './collection';
 import { byScore, fuse } from './fusion';
 import type { Passage } from './passage';
@@ -42,7 +42,7 @@ interface Neighbourhood {
 export class Search {
   constructor(
     private readonly repository: SearchRepository,
-    private readonly store: VectorStore,
+    private readonly stores: VectorStores,
     private readonly models: Models,
   ) {}
 
@@ -105,7 +105,7 @@ export class Search {
   /** Asks the store for more while points that nobody may see crowd out others. */
   private async visible(space: EmbeddingSpace, collectionIds: string[], question: Float32Array, depth: number): Promise<StoredPassage[]> {
     for (let limit = depth * 2; ; limit *= 4) {
-      const hits = await this.store.search(space, collectionIds, question, limit);
+      const hits = await this.stores.of(space).search(space, collectionIds, question, limit);
       const passages = await this.repository.visible(hits.map((hit) => hit.physicalId));
       if (passages.length >= depth || hits.length < limit || limit >= MOST_CANDIDATES) return passages;
     }

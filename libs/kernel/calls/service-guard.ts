@@ -54,7 +54,7 @@ export class ServiceGuard {
     work: (signal: AbortSignal) => Promise<T>,
     { signal, milliseconds = this.options.deadlineMs }: GuardedCall = {},
   ): Promise<T> {
-    if (this.open) throw this.refusal();
+    this.assertClosed();
     signal?.throwIfAborted();
     try {
       const result = await this.within(work, milliseconds, signal);
@@ -64,6 +64,11 @@ export class ServiceGuard {
       if (isOutage(error)) this.failed(error);
       throw error;
     }
+  }
+
+  /** Throws `unavailable` while the breaker is open. */
+  assertClosed(): void {
+    if (this.open) throw this.refusal();
   }
 
   /** The service was seen to be gone by other means (a connection that broke): calls fail at once from now on, until a probe finds it. */

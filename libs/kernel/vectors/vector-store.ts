@@ -53,6 +53,13 @@ export interface StoreCapabilities {
 export abstract class VectorStore {
   abstract readonly name: string;
   abstract readonly capabilities: StoreCapabilities;
+
+  /** Throws `unavailable` when the store is known to be away; asks nobody. */
+  assertReachable(): void {
+    // A store without a connection of its own is always there.
+  }
+
+  /** Makes the space where it is not there yet. Errors: `unavailable`, not retryable when the store has another shape under that name. */
   abstract ensureSpace(space: EmbeddingSpace): Promise<void>;
   /** Replaces vectors whole; visible to the next search when it answers. */
   abstract upsert(space: EmbeddingSpace, vectors: StoredVector[]): Promise<void>;
@@ -64,5 +71,6 @@ export abstract class VectorStore {
     limit: number,
     scope?: VectorScope,
   ): Promise<VectorHit[]>;
+  /** How many vectors a collection has there: what counts is the ledger, this is for comparisons. */
   abstract count(space: EmbeddingSpace, collectionId: string): Promise<number>;
 }

@@ -1,4 +1,5 @@
-import type { VectorStore } from './vector-store';
+import { AppError } from '../errors';
+import type { EmbeddingSpace, VectorStore } from './vector-store';
 
 /** The stores that the settings connect, by name. */
 export abstract class VectorStores {
@@ -9,5 +10,14 @@ export abstract class VectorStores {
 
   find(name: string): VectorStore | undefined {
     return this.all.find((store) => store.name === name);
+  }
+
+  /** The store in which a space lies. Errors: `unavailable`, not retryable, when the settings do not connect it any more. */
+  of({ store }: Pick<EmbeddingSpace, 'store'>): VectorStore {
+    const found = this.find(store);
+    if (found !== undefined) return found;
+    throw new AppError('unavailable', `The vectors lie in ${store}, which is not connected: set ${store.toUpperCase()}_URL.`, {
+      retryable: false,
+    });
   }
 }

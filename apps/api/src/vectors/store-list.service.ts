@@ -1,39 +1,40 @@
 import { Injectable } from '@nestjs/common';
-import { PostgresClient } from '@backing/postgres';
-import { VectorStore } from '@kernel/vectors';
+import { Health, type ServiceReport } from '@features/health';
+import { VectorStores } from '@kernel/vectors';
 import type { StoreView } from './collections.schema';
 
 const NAMES = ['pgvector', 'chroma', 'qdrant', 'faiss'] as const;
-/** The database has not answered for so long: it counts as down. */
-const SILENT_MS = 10_000;
 
-/** The stores of vectors as they are now; one that is not connected is `disabled`. */
+/** The stores of vectors as the health checks see them; one that is not connected is `disabled`. */
 @Injectable()
 export class StoreList {
   constructor(
-    private readonly store: VectorStore,
-    private readonly postgres: PostgresClient,
+    private readonly stores: VectorStores,
+    private readonly health: Health,
   ) {}
 
   async all(): Promise<StoreView[]> {
-    const { metrics, maxDimensions, exact, filters } = this.store.capabilities;
-    const up = this.postgres.silentMilliseconds < SILENT_MS || (await this.answers());
-    return NAMES.map((name): StoreView => {
-      if (name !== this.store.name) return { name, status: 'disabled', location: null, default: false, capabilities: null };
-      return {
+    const reports = await this.health.services();
+    return NAMES.map((name) => {
+      const service = name === 'pgvector' ? 'postgres' : name;
+      return this.view(
         name,
-        status: up ? 'up' : 'down',
-        location: this.postgres.embedded ? 'embedded' : 'remote',
-        default: true,
-        capabilities: { metrics, max_dimensions: maxDimensions, exact, filters },
-      };
+        reports.find((report) => report.name === service),
+      );
     });
   }
 
-  private async answers(): Promise<boolean> {
-    return this.postgres.ping().then(
-      () => true,
-      () => false,
-    );
+  private view(name: StoreView['name'], report: ServiceReport | undefined): StoreView {
+    const store = this.stores.find(name);
+    if (store === undefined || report === undefined)
+      return { name, status: 'disabled', location: null, default: false, capabilities: null };
+    const { metrics, maxDimensions, exact, filters } = store.capabilities;
+    return {
+      name,
+      status: report.status,
+      location: report.driver === 'embedded' ? 'embedded' : 'remote',
+      default: store === this.stores.usual,
+      capabilities: { metrics, max_dimensions: maxDimensions, exact, filters },
+    };
   }
 }

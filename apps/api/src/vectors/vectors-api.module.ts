@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DocumentsModule } from '@features/documents';
+import { HealthModule } from '@features/health';
 import { PointBatchesModule, VectorsModule } from '@features/vectors';
 import { CollectionsController } from './collections.controller';
 import { PointQueriesController } from './point-queries.controller';
@@ -10,7 +11,7 @@ import { StoreList } from './store-list.service';
 
 /** The HTTP edge of collections, points and search. */
 @Module({
-  imports: [VectorsModule, PointBatchesModule, DocumentsModule],
+  imports: [VectorsModule, PointBatchesModule, DocumentsModule, HealthModule],
   controllers: [CollectionsController, PointsController, PointQueriesController, SearchController],
   providers: [PointRequests, StoreList],
 })

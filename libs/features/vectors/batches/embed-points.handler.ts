@@ -43,6 +43,12 @@ export class EmbedPointsHandler extends JobHandler<EmbedPoints, EmbeddedBatch> {
     const collection = await this.collections.get(context.payload.collection_id);
     const target = { collection, space: await this.spaces.of(collection), ownerId: context.ownerId };
     const from = progressed.safeParse(context.checkpoint).data?.written ?? 0;
+    // The step before may have come to its commit alone.
+    const last = points.slice(Math.max(0, from - STEP), from);
+    await this.writer.settle(
+      target,
+      last.map((point) => point.id),
+    );
     for (let at = from; at < points.length; at += STEP) await this.step(context, target, points, at);
     return { upserted: points.length, ids: points.map((point) => point.id) };
   }
@@ -64,8 +70,8 @@ export class EmbedPointsHandler extends JobHandler<EmbedPoints, EmbeddedBatch> {
     const embedded = await this.writer.embedded(part, target.space, { workspaceId, userId, apiKeyId, jobId }, signal);
     const rows = await this.writer.rows(target, embedded);
     const done = at + part.length;
-    await context.transaction((connection) => this.writer.record(connection, target, rows), { written: done });
-    await this.writer.publish(target.space, rows, target.collection.id);
+    const written = await context.transaction((connection) => this.writer.record(connection, target, rows), { written: done });
+    await this.writer.publish(target, rows, written);
     await context.progress({ done, total: points.length, unit: 'points', message: 'Embedding the texts' });
   }
 }

@@ -111,6 +111,14 @@ export class PointLedger {
     return rows[0]?.count ?? 0;
   }
 
+  /** The same, counted no further than `most`. */
+  async countUpTo(collectionId: string, selection: PointSelection, most: number): Promise<number> {
+    const rows = await this.postgres.query<{ count: number }>(
+      sql`SELECT count(*)::int AS count FROM (SELECT 1 ${FROM} WHERE ${chosen([collectionId], selection)} LIMIT ${most}) AS counted`,
+    );
+    return rows[0]?.count ?? 0;
+  }
+
   /** Deletes at most `limit` points of users; answers their ids in the store. */
   async delete(connection: Queryable, collectionId: string, selection: PointSelection, limit: number): Promise<string[]> {
     const rows = await connection.query<{ physical_id: string }>(sql`

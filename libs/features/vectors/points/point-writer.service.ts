@@ -1,12 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { PgvectorStore, PostgresClient, type Queryable } from '@backing/postgres';
+import { PostgresClient, type Queryable } from '@backing/postgres';
 import { Models, type UsageAccount } from '@features/models';
 import { AppError } from '@kernel/errors';
-import { VectorStore, type EmbeddingSpace } from '@kernel/vectors';
+import type { EmbeddingSpace } from '@kernel/vectors';
 import { v5 } from 'uuid';
 import type { Collection } from '../collection';
 import { CollectionsRepository } from '../collections.repository';
+import { StoreSync, type Unpublished } from '../stores/store-sync.service';
 import { analyse, FALLBACK_LANGUAGE } from '../text/analyse';
 import { detectLanguage } from '../text/language';
 import { tsvector } from '../text/tsvector';
@@ -27,7 +28,7 @@ export interface PointTarget {
 
 /**
  * Writes points of users: a batch is whole or not there, and searchable when it answers. Errors: `conflict` for the id of a document's chunk,
- * `not_found` when the collection has gone, `unavailable` (model).
+ * `not_found` when the collection has gone, `unavailable` (model; the store, when the points are in the ledger and reach it later).
  */
 @Injectable()
 export class PointWriter {
@@ -35,7 +36,7 @@ export class PointWriter {
     private readonly postgres: PostgresClient,
     private readonly collections: CollectionsRepository,
     private readonly ledger: PointLedger,
-    private readonly store: VectorStore,
+    private readonly sync: StoreSync,
     private readonly models: Models,
   ) {}
 
@@ -57,8 +58,8 @@ export class PointWriter {
 
   async write(target: PointTarget, points: WritablePoint[]): Promise<void> {
     const rows = await this.rows(target, points);
-    await this.postgres.transaction((connection) => this.record(connection, target, rows));
-    await this.publish(target.space, rows, target.collection.id);
+    const written = await this.postgres.transaction((connection) => this.record(connection, target, rows));
+    await this.publish(target, rows, written);
   }
 
   /** What the ledger stores of them. */
@@ -71,18 +72,26 @@ export class PointWriter {
     return rows;
   }
 
-  /** In the caller's transaction: the ledger, and the store where that is the same database. */
-  async record(connection: Queryable, { collection, space, ownerId }: PointTarget, rows: PointRow[]): Promise<void> {
+  /** In the caller's transaction: the ledger, and the store or what it must learn. */
+  async record(connection: Queryable, { collection, space, ownerId }: PointTarget, rows: PointRow[]): Promise<Unpublished> {
     if (!(await this.collections.holds(connection, collection.id, space.id)))
       throw AppError.notFound(`The collection '${collection.name}'`);
     const written = await this.ledger.replace(connection, collection, ownerId, space.id, rows);
     if (written < rows.length) await this.refuseChunks(connection, collection.id, rows);
-    if (this.store instanceof PgvectorStore) await this.store.write(connection, space, storedVectors(rows, collection.id));
+    return this.sync.written(connection, space, storedVectors(rows, collection.id));
   }
 
-  /** Another store follows the ledger after the commit. */
-  async publish(space: EmbeddingSpace, rows: PointRow[], collectionId: string): Promise<void> {
-    if (!(this.store instanceof PgvectorStore)) await this.store.upsert(space, storedVectors(rows, collectionId));
+  /** After the commit: resolves once the points can be found by their vectors. */
+  async publish({ collection }: PointTarget, rows: PointRow[], written: Unpublished): Promise<void> {
+    await this.sync.publish(written, storedVectors(rows, collection.id));
+  }
+
+  /** The same for points whose writer did not live to see the end of it. */
+  async settle({ collection, space }: PointTarget, ids: string[]): Promise<void> {
+    await this.sync.settle(
+      space,
+      ids.map((id) => userPhysicalId(space, collection.id, id)),
+    );
   }
 
   private async refuseChunks(connection: Queryable, collectionId: string, rows: PointRow[]): Promise<void> {

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { PgvectorStore, PostgresClient } from '@backing/postgres';
+import { PostgresClient } from '@backing/postgres';
 import type { UsageAccount } from '@features/models';
 import { AppError } from '@kernel/errors';
 import type { Page } from '@kernel/paging';
-import { VectorStore } from '@kernel/vectors';
 import type { Collection } from '../collection';
 import { CollectionSpaces } from '../collection-spaces.service';
 import { asMetadata } from '../metadata';
+import { StoreSync } from '../stores/store-sync.service';
 import { checkedPoints } from './checked-points';
 import { PointLedger, type PointSelection } from './point-ledger.repository';
 import { PointWriter } from './point-writer.service';
@@ -36,7 +36,7 @@ export class UserPoints {
     private readonly spaces: CollectionSpaces,
     private readonly ledger: PointLedger,
     private readonly writer: PointWriter,
-    private readonly store: VectorStore,
+    private readonly sync: StoreSync,
   ) {}
 
   /** Replaces points whole; answers their ids in the order of the batch. */
@@ -106,19 +106,18 @@ export class UserPoints {
     }
   }
 
-  /** Away from the ledger and, where that is the same database, from the store in one transaction. */
+  /** Nobody finds them from the commit on; a store that follows the ledger may hear of it later. */
   private async removed(
     { space }: Collection,
     work: (connection: Parameters<Parameters<PostgresClient['transaction']>[0]>[0]) => Promise<string[]>,
   ): Promise<number> {
-    const { store } = this;
     const gone = await this.postgres.transaction(async (connection) => {
       const physicalIds = await work(connection);
-      if (space !== null && store instanceof PgvectorStore) await store.erase(connection, space, physicalIds);
-      return physicalIds;
+      if (space !== null) await this.sync.removed(connection, space, physicalIds);
+      return physicalIds.length;
     });
-    if (space !== null && !(store instanceof PgvectorStore)) await store.delete(space, gone);
-    return gone.length;
+    if (space !== null) this.sync.removalsCommitted(space);
+    return gone;
   }
 }
 

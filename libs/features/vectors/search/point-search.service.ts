@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Models, type UsageAccount } from '@features/models';
 import { AppError } from '@kernel/errors';
-import { VectorStore, type EmbeddingSpace, type VectorFilter } from '@kernel/vectors';
+import { VectorStores, type EmbeddingSpace, type VectorFilter } from '@kernel/vectors';
 import type { Collection } from '../collection';
 import { byScore, fuse } from '../fusion';
 import { checkedVector } from '../points/checked-vector';
@@ -11,6 +11,7 @@ import { similarity } from '../similarity';
 import { questionTerms } from '../text/question';
 import type { TextHit } from '../text/rank';
 import { PointTexts } from './point-texts.repository';
+import { PointVectors } from './point-vectors.repository';
 
 export type SearchMode = 'vector' | 'text' | 'hybrid';
 
@@ -45,6 +46,8 @@ const FUSED_PER_RESULT = 4;
 const FEWEST_FUSED = 40;
 /** Among more near ties than these the ledger is not asked any more. */
 const MOST_CANDIDATES = 5_000;
+/** So many points that fit a filter are compared one by one, rather than asking a store that does not know the filter. */
+const MOST_SCANNED = 2_000;
 /** Relative error of a store's float32 arithmetic, generously. */
 const STORE_ERROR = 1e-4;
 /** How often a search by words is done when what it found was replaced before it could be read. */
@@ -67,14 +70,15 @@ interface SearchArea {
 
 /**
  * Search over the points of one collection: by vector (candidates of the store, rescored in float64 from the ledger), by words (BM25), or both
- * fused by reciprocal rank. Errors: `invalid` (what the mode needs is not there), `unprocessable` (a bad vector), `unavailable` (model).
+ * fused by reciprocal rank. Errors: `invalid` (what the mode needs is not there), `unprocessable` (a bad vector), `unavailable` (model, store).
  */
 @Injectable()
 export class PointSearch {
   constructor(
     private readonly ledger: PointLedger,
     private readonly texts: PointTexts,
-    private readonly store: VectorStore,
+    private readonly vectors: PointVectors,
+    private readonly stores: VectorStores,
     private readonly models: Models,
   ) {}
 
@@ -97,23 +101,46 @@ export class PointSearch {
     return vectors[0];
   }
 
+  /** The `depth` best by vector score. A store that cannot look at filters, or not exactly, is spared where the ledger can look at all points that fit. */
+  private async nearest(area: SearchArea): Promise<FoundPoint[]> {
+    const { filter, exact, minScore } = area.question;
+    const store = this.stores.of(area.space);
+    store.assertReachable();
+    const { filters, exact: exactly } = store.capabilities;
+    const blind = !filters && !isEverything(filter);
+    const scanned = (exact === true && !exactly) || (blind && (await this.isScannable(area)));
+    const found = (scanned ? undefined : await this.approached(area, blind)) ?? (await this.scanned(area));
+    return found.filter(({ score }) => minScore === undefined || score >= minScore);
+  }
+
+  private async isScannable({ collection, question }: SearchArea): Promise<boolean> {
+    return (await this.ledger.countUpTo(collection.id, { filter: question.filter }, MOST_SCANNED + 1)) <= MOST_SCANNED;
+  }
+
+  /** Every point that fits, by its vector in the ledger: no store is asked. */
+  private async scanned({ collection, space, vector, question, depth }: SearchArea): Promise<FoundPoint[]> {
+    const physicalIds = await this.vectors.nearest(collection.id, question.filter, { space, vector, depth });
+    const points = await this.ledger.select([collection.id], { physicalIds, filter: question.filter });
+    return best(points.map((point) => rescored({ space, vector }, point)));
+  }
+
   /**
-   * The `depth` best by vector score. More candidates are asked for while points that nobody may see (overviews, other versions of documents) crowd
+   * The best of a store's candidates; undefined when a filter leaves too few of as many as a store is asked for. More candidates are asked for while points that nobody may see (overviews, other versions of documents) crowd
    * out others, and while the last candidate may still tie with the last result.
    */
-  private async nearest(area: SearchArea): Promise<FoundPoint[]> {
+  private async approached(area: SearchArea, blind: boolean): Promise<FoundPoint[] | undefined> {
     const { collection, space, vector, question, depth } = area;
-    const { filter, exact, minScore } = question;
+    const { filter, exact } = question;
     for (let limit = depth + OVER_FETCH; ; limit *= 4) {
-      const hits = await this.store.search(space, [collection.id], vector, limit, { filter, exact });
+      const hits = await this.stores.of(space).search(space, [collection.id], vector, limit, { filter, exact });
       const physicalIds = hits.map((hit) => hit.physicalId);
       const points = await this.ledger.select([collection.id], { physicalIds, filter });
       const found = best(points.map((point) => rescored(area, point)));
       const edge = found[depth - 1]?.score;
       const last = hits.at(-1)?.score ?? 0;
       const settled = edge !== undefined && edge - last > STORE_ERROR * Math.max(1, Math.abs(edge));
-      if (settled || hits.length < limit || limit >= MOST_CANDIDATES)
-        return found.slice(0, depth).filter(({ score }) => minScore === undefined || score >= minScore);
+      if (settled || hits.length < limit) return found.slice(0, depth);
+      if (limit >= MOST_CANDIDATES) return blind && found.length < depth ? undefined : found.slice(0, depth);
     }
   }
 
@@ -175,9 +202,13 @@ async function steady(read: () => Promise<Reading>): Promise<FoundPoint[]> {
 }
 
 /** By its vector as the ledger has it. */
-function rescored({ space, vector }: SearchArea, point: Point): FoundPoint {
+function rescored({ space, vector }: Pick<SearchArea, 'space' | 'vector'>, point: Point): FoundPoint {
   const score = similarity(space.metric, vector, point.vector);
   return { point, score, scores: { vector: score, text: null } };
+}
+
+function isEverything(filter: VectorFilter): boolean {
+  return filter.op === 'and' && filter.operands.length === 0;
 }
 
 function best(found: FoundPoint[]): FoundPoint[] {
