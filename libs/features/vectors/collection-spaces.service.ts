@@ -44,7 +44,8 @@ export class CollectionSpaces {
     const card = await this.models.resolve('embedding', model);
     if (card.embedding === undefined) throw fault('model', `${card.id} does not say how many dimensions its vectors have.`);
     const { dimensions: length } = card.embedding;
-    if (length > maxDimensions) throw fault('model', `${card.id} makes vectors of ${length} dimensions; ${store.name} takes ${maxDimensions}.`);
+    if (length > maxDimensions)
+      throw fault('model', `${card.id} makes vectors of ${length} dimensions; ${store.name} takes ${maxDimensions}.`);
     return this.collections.makeSpace({ store: store.name, model: card.id, dimensions: length, metric });
   }
 
