@@ -3,6 +3,7 @@ import { InProcessModule, InProcessTransport } from '@backing/in-process';
 import { MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
 import { PgvectorStore, PostgresModule } from '@backing/postgres';
 import { RabbitmqModule, RabbitmqTransport } from '@backing/rabbitmq';
+import { RedisClient, RedisFanout, RedisLimits, RedisModule } from '@backing/redis';
 import { AppConfig } from '@kernel/config';
 import { Fanout } from '@kernel/fanout';
 import { JobTransport } from '@kernel/jobs';
@@ -16,10 +17,18 @@ import { ConnectedStores } from './connected-stores';
  */
 @Global()
 @Module({
-  imports: [InProcessModule, MemoryModule, PostgresModule, RabbitmqModule],
+  imports: [InProcessModule, MemoryModule, PostgresModule, RabbitmqModule, RedisModule],
   providers: [
-    { provide: Limits, useExisting: MemoryLimits },
-    { provide: Fanout, useExisting: MemoryFanout },
+    {
+      provide: Limits,
+      inject: [RedisClient, MemoryLimits],
+      useFactory: (redis: RedisClient, memory: MemoryLimits): Limits => (redis.configured ? new RedisLimits(redis, memory) : memory),
+    },
+    {
+      provide: Fanout,
+      inject: [RedisClient, MemoryFanout],
+      useFactory: (redis: RedisClient, memory: MemoryFanout): Fanout => (redis.configured ? new RedisFanout(redis, memory) : memory),
+    },
     {
       provide: JobTransport,
       inject: [AppConfig, InProcessTransport, RabbitmqTransport],

@@ -3,14 +3,15 @@ import { KongHealth, KongModule } from '@backing/kong';
 import { OllamaHealth, OllamaModule } from '@backing/ollama';
 import { PostgresHealth, PostgresModule } from '@backing/postgres';
 import { RabbitmqHealth, RabbitmqModule } from '@backing/rabbitmq';
+import { RedisHealth, RedisModule } from '@backing/redis';
 import type { ServiceIndicator } from '@kernel/health';
 import { Health } from './health.service';
 import { Readiness } from './readiness.service';
 import { ServiceIndicators } from './service-indicators';
 
 /** The indicator of each backing service: one line here, and the module that gives it in the line below. */
-const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, RabbitmqHealth, OllamaHealth, KongHealth];
-const MODULES = [PostgresModule, RabbitmqModule, OllamaModule, KongModule];
+const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, RedisHealth, RabbitmqHealth, OllamaHealth, KongHealth];
+const MODULES = [PostgresModule, RedisModule, RabbitmqModule, OllamaModule, KongModule];
 
 /** What the platform says about its own state. */
 @Module({

@@ -1,3 +1,4 @@
+import { MemoryFanout } from '@backing/memory';
 import { JobSignals } from './job-signals.service';
 
 const never = new AbortController().signal;
@@ -7,7 +8,7 @@ describe('JobSignals', () => {
   afterEach(() => jest.useRealTimers());
 
   it('remembers a word that came while the reader was busy, once', async () => {
-    const signals = new JobSignals();
+    const signals = new JobSignals(new MemoryFanout());
     const reader = signals.subscribe('a');
     signals.notify('a');
     signals.notify('a');
@@ -21,7 +22,7 @@ describe('JobSignals', () => {
   });
 
   it('wakes readers of the job and of no other, and none that has closed', async () => {
-    const signals = new JobSignals();
+    const signals = new JobSignals(new MemoryFanout());
     const heard: string[] = [];
     const readers = ['a', 'a', 'b'].map((id) => signals.subscribe(id));
     readers.forEach((reader, n) => void reader.next(60_000, never).then(() => heard.push(String(n))));
@@ -33,14 +34,14 @@ describe('JobSignals', () => {
 
   it('stops waiting when the reader leaves', async () => {
     const controller = new AbortController();
-    const waiting = new JobSignals().subscribe('a').next(60_000, controller.signal);
+    const waiting = new JobSignals(new MemoryFanout()).subscribe('a').next(60_000, controller.signal);
     controller.abort();
     await waiting;
     expect(jest.getTimerCount()).toBe(0);
   });
 
   it('aborts the attempts of one job, or all, but none that is forgotten', () => {
-    const signals = new JobSignals();
+    const signals = new JobSignals(new MemoryFanout());
     const [first, second, other, gone] = [signals.attempt('a'), signals.attempt('a'), signals.attempt('b'), signals.attempt('a')];
     signals.forget('a', gone);
     signals.abort('a', new Error('why'));

@@ -1,23 +1,26 @@
 import { Injectable } from '@nestjs/common';
+import { Fanout } from '@kernel/fanout';
 import type { StoredJob } from './job.entity';
 import { JobSubscription } from './job-subscription';
 
 type EndListener = (job: StoredJob) => void;
 
 /**
- * Word of jobs inside this process: readers hear that something was committed, running attempts that they must stop.
+ * Word of jobs: readers hear that something was committed, also in another process where there is a Redis; running attempts of this process hear
+ * that they must stop.
  * Only a hint, and bounded by one flag for each reader: who misses it finds the same in the database a poll later.
  */
 @Injectable()
 export class JobSignals {
-  private readonly readers = new Map<string, Set<JobSubscription>>();
   private readonly attempts = new Map<string, Set<AbortController>>();
   private readonly endListeners: EndListener[] = [];
   private readonly cancelListeners: ((jobId: string) => void)[] = [];
   private readonly handBackListeners: (() => void)[] = [];
 
+  constructor(private readonly fanout: Fanout) {}
+
   notify(jobId: string): void {
-    for (const reader of this.readers.get(jobId) ?? []) reader.raise();
+    this.fanout.publish(channelOf(jobId), '');
   }
 
   /** For the life of the process. */
@@ -32,8 +35,8 @@ export class JobSignals {
   }
 
   subscribe(jobId: string): JobSubscription {
-    const subscription: JobSubscription = new JobSubscription(() => remove(this.readers, jobId, subscription));
-    add(this.readers, jobId, subscription);
+    const subscription: JobSubscription = new JobSubscription(() => stop());
+    const stop = this.fanout.subscribe(channelOf(jobId), () => subscription.raise());
     return subscription;
   }
 
@@ -81,6 +84,10 @@ export class JobSignals {
   abortAll(reason: Error): void {
     for (const jobId of this.attempts.keys()) this.abort(jobId, reason);
   }
+}
+
+function channelOf(jobId: string): string {
+  return `job:${jobId}`;
 }
 
 function add<T>(map: Map<string, Set<T>>, key: string, value: T): void {

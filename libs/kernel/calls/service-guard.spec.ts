@@ -51,6 +51,38 @@ describe('ServiceGuard', () => {
     guard.close();
   });
 
+  it('does not count the time in which this process was held up', async () => {
+    const { guard } = guardOver({ answers: true });
+    const answer = guard.call(
+      async () => {
+        const until = performance.now() + 60;
+        while (performance.now() < until);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        return 1;
+      },
+      { milliseconds: 50 },
+    );
+    await expect(answer).resolves.toBe(1);
+    guard.close();
+  });
+
+  it('asks at once when there is reason to', async () => {
+    const service = { answers: true };
+    const { guard, pinged } = guardOver(service);
+    jest.useFakeTimers();
+    try {
+      guard.trip(new Error('the connection broke'));
+      expect(guard.isOpen).toBe(true);
+      guard.look();
+      await pinged;
+      await jest.advanceTimersByTimeAsync(0);
+      expect(guard.isOpen).toBe(false);
+    } finally {
+      jest.useRealTimers();
+    }
+    guard.close();
+  });
+
   it('hands the wish of the caller on', async () => {
     const { guard } = guardOver({ answers: true });
     const aborter = new AbortController();

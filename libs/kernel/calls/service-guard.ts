@@ -11,6 +11,8 @@ const LEAST_PER_SECOND = 2;
 const PROBE = { baseMs: 200, capMs: 2_000 };
 const PROBE_DEADLINE_MS = 1_000;
 const RETRY_AFTER_SECONDS = 2;
+/** A deadline is counted in so many parts: a time in which this process itself was held up counts as one of them at most. */
+const PARTS = 5;
 
 export interface GuardOptions {
   /** As people call it: `Redis`. */
@@ -79,6 +81,13 @@ export class ServiceGuard {
     this.probeAfter(0);
   }
 
+  /** There is reason to believe that the service is back: while the breaker is open, it is asked now. */
+  look(): void {
+    if (!this.open || this.closed || this.probing === undefined) return;
+    clearTimeout(this.probing);
+    void this.probe(0);
+  }
+
   /** No probe runs any more; calls that are still made go on as before. */
   close(): void {
     this.closed = true;
@@ -97,6 +106,8 @@ export class ServiceGuard {
   }
 
   private async probe(attempt: number): Promise<void> {
+    // While it runs there is nothing to look after.
+    this.probing = undefined;
     try {
       await this.within(this.options.ping, PROBE_DEADLINE_MS, undefined);
       for (const breaker of this.breakers) breaker.success(CircuitState.Closed);
@@ -111,11 +122,15 @@ export class ServiceGuard {
     const deadline = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      let left = PARTS;
+      timer = setInterval(() => {
+        left -= 1;
+        if (left > 0) return;
+        clearInterval(timer);
         const error = new AppError('timeout', `${this.options.service} did not answer within ${milliseconds / 1_000} s.`);
         deadline.abort(error);
         reject(error);
-      }, milliseconds);
+      }, milliseconds / PARTS);
     });
     try {
       const stop = signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, signal]);
@@ -124,7 +139,7 @@ export class ServiceGuard {
       working.catch(() => undefined);
       return await Promise.race([working, overdue]);
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
     }
   }
 

@@ -5,7 +5,7 @@ export type FanoutListener = (message: string) => void;
  * what it says must be found again by asking the database.
  */
 export abstract class Fanout {
-  /** Never rejects and never waits. */
+  /** Never rejects and never waits; listeners of this process have heard it when it returns. */
   abstract publish(channel: string, message: string): void;
   /** Answers a function that ends the listening. */
   abstract subscribe(channel: string, listener: FanoutListener): () => void;

@@ -71,7 +71,7 @@ export class ApiKeys {
       const details = { owner: own ? 'me' : 'workspace' };
       await this.audit.add(connection, { workspaceId, actor: principal, action: 'key.deleted', subject: { kind: 'key', id }, details });
     });
-    this.principals.forget((cached) => cached.keyId === id);
+    this.principals.forget({ keyId: id });
   }
 
   private async insert(connection: Queryable, principal: Principal, request: NewApiKey, secret: string): Promise<ApiKey> {

@@ -30,6 +30,6 @@ export class LoginEndings {
       await this.logins.revoke(connection, loginId, reason);
       await this.audit.add(connection, entry);
     });
-    this.principals.forget((principal) => principal.sessionId === loginId);
+    this.principals.forget({ sessionId: loginId });
   }
 }

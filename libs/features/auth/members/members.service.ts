@@ -94,6 +94,6 @@ export class Members {
 
   /** Also keys of the workspace, whose rights are bounded by those of their maker. */
   private forget(workspaceId: string): void {
-    this.principals.forget((principal) => principal.workspaceId === workspaceId);
+    this.principals.forget({ workspaceId });
   }
 }

@@ -43,7 +43,7 @@ export class WorkspaceClosing {
   }
 
   forget(id: string): void {
-    this.principals.forget((principal) => principal.workspaceId === id);
+    this.principals.forget({ workspaceId: id });
   }
 
   /** Closed workspaces of which something is left. */

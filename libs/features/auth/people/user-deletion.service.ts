@@ -43,7 +43,7 @@ export class UserDeletion {
       return alone;
     });
     // Whose keys were bounded by this person's rights is not remembered with them.
-    this.principals.forget(() => true);
+    this.principals.forget({});
     return closed;
   }
 }

@@ -58,7 +58,7 @@ export class Users {
       return after;
     });
     // Whose keys are bounded by this person's rights is not remembered with them.
-    this.principals.forget(() => true);
+    this.principals.forget({});
     return changed;
   }
 

@@ -31,6 +31,6 @@ export class NewPasswords {
   }
 
   forget(userId: string): void {
-    this.principals.forget((principal) => principal.userId === userId && principal.kind === 'user');
+    this.principals.forget({ userId, kind: 'user' });
   }
 }
