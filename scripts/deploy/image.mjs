@@ -1,0 +1,139 @@
+// npm run image:prove: does outside of Docker what deploy/Dockerfile does inside, says what the image will weigh, and starts the API from it as it runs
+// there: as user 10001, without rights, on a tree that cannot be written. Linux and root are needed for the start; without them only the sum is shown.
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { refusal } from '../confinement/confinement.mjs';
+import { freePort } from '../services/server.mjs';
+import { folders } from '../settings.mjs';
+import { npm } from '../toolchain/npm.mjs';
+import { ROOT, StepError, exitWith, say } from '../toolchain/process.mjs';
+import { copiesOf, stagesOf } from './dockerfile.mjs';
+import { bytesOf, prune } from './prune.mjs';
+
+const MEGABYTE = 1e6;
+const LIMIT_MB = 600;
+const USER = '10001';
+const READY_MS = 60_000;
+/**
+ * What lies below our own files, in MB: Debian 12 "slim", Node with its headers and npm as its image has them (the layer that takes npm out again does
+ * not make it smaller), OpenBLAS with its Fortran library and OpenMP. Rounded up from what their packages name as installed size.
+ */
+const BASE = { 'Debian 12 slim': 80, 'Node 24 with headers and npm': 215, 'OpenBLAS, OpenMP': 50 };
+
+await exitWith(async () => {
+  const place = mkdtempSync(join(tmpdir(), 'sutazai-image-'));
+  try {
+    const app = join(place, 'app');
+    const parts = await assemble(place, app);
+    const total = show({ ...BASE, ...parts });
+    if (total > LIMIT_MB) throw new StepError(`The image would be larger than ${LIMIT_MB} MB.`);
+    const reason = refusal();
+    if (reason === undefined) await start(app, place);
+    else say(`Not started: ${reason}.`);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+});
+
+/** Every COPY of the last stage; answers the MB of each part. */
+async function assemble(place, app) {
+  const stages = stagesOf();
+  const made = { pruned: await installed(place), compiled: ROOT, faiss: ROOT };
+  const parts = {};
+  for (const { from, sources, target } of copiesOf(stages.at(-1))) {
+    for (const source of sources) {
+      const path = from === undefined ? join(ROOT, source) : join(made[from], source.replace(/^\/build\//, ''));
+      if (from === 'faiss' && !existsSync(path)) {
+        say('The native part of FAISS has not been built here (npm run faiss:build): it is left out.');
+        continue;
+      }
+      const to = join(app, target.endsWith('/') || sources.length > 1 ? join(target, source.split('/').at(-1)) : target);
+      mkdirSync(dirname(to), { recursive: true });
+      cpSync(path, to, { recursive: true, dereference: true });
+      const name = from === undefined ? 'scripts, licences' : target;
+      parts[name] = (parts[name] ?? 0) + bytesOf(path) / MEGABYTE;
+    }
+  }
+  return parts;
+}
+
+/** The packages for running, as the image gets them. */
+async function installed(place) {
+  const folder = join(place, 'pruned');
+  mkdirSync(folder);
+  for (const file of ['package.json', 'package-lock.json', '.npmrc']) cpSync(join(ROOT, file), join(folder, file));
+  await npm(process.execPath, ['ci', '--omit=dev', '--min-release-age=0', '--prefix', folder], 'Installing the packages of the image');
+  prune(join(folder, 'node_modules'));
+  return folder;
+}
+
+function show(parts) {
+  for (const [name, size] of Object.entries(parts)) process.stdout.write(`${size.toFixed(1).padStart(7)} MB  ${name}\n`);
+  const total = Object.values(parts).reduce((sum, size) => sum + size, 0);
+  process.stdout.write(`${total.toFixed(1).padStart(7)} MB  in all, at most ${LIMIT_MB}\n`);
+  return total;
+}
+
+async function start(app, place) {
+  const port = await freePort();
+  const binary = join(place, 'node');
+  cpSync(process.execPath, binary);
+  const data = join(place, 'data');
+  mkdirSync(data);
+  const mounts = [
+    `mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"`,
+    `mount -t tmpfs -o uid=${USER},gid=${USER},mode=0700 tmpfs "$2"`,
+    `cd "$1" && shift 2 && exec setpriv --reuid ${USER} --regid ${USER} --clear-groups --no-new-privs --inh-caps -all --bounding-set -all -- "$@"`,
+  ].join(' && ');
+  execFileSync('chmod', ['-R', 'go+rX', place]);
+  const command = ['--mount', '--propagation', 'private', '/bin/sh', '-c', mounts, 'sh', app, data, binary, ...entry()];
+  const { modelsDir } = folders();
+  const env = {
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    METRICS_PORT: '0',
+    DATA_DIR: join(data, 'own'),
+    MODELS_DIR: modelsDir,
+    HOME: data,
+    TMPDIR: data,
+  };
+  const child = spawn('unshare', command, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (bytes) => (said += bytes));
+  const ended = new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
+  try {
+    await untilReady(child, `http://127.0.0.1:${port}/readyz`, () => said);
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1];
+    const rights = /^CapEff:\s+(\w+)/m.exec(status)?.[1];
+    if (uid !== USER || Number(rights) !== 0) throw new StepError(`It runs as ${uid} with the rights ${rights}.`);
+    process.stdout.write(`started as user ${uid}, rights ${rights}, tree read-only: /readyz answers 200\n`);
+  } finally {
+    child.kill('SIGTERM');
+    const code = await ended;
+    process.stdout.write(`ended by SIGTERM with ${code}\n`);
+  }
+}
+
+/** ENTRYPOINT is the program, CMD its arguments. */
+function entry() {
+  const { instructions } = stagesOf().at(-1);
+  return instructions.find(({ keyword }) => keyword === 'CMD').words;
+}
+
+async function untilReady(child, url, said) {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    if (child.exitCode !== null || Date.now() > deadline)
+      throw new StepError(`The API did not start from the image's files: ${said().slice(-2_000)}`);
+    const ready = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (ready) return;
+    await delay(100);
+  }
+}
