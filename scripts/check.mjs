@@ -1,12 +1,21 @@
-// npm run check: everything that can be said about the sources without running the tests. Every step runs; one failure fails it.
+// npm run check: everything that can be said about the sources without running the tests. Every step runs; one failure fails it. What was
+// found about files that have not changed is remembered below .cache.
 import { execFile } from 'node:child_process';
 import { toolEntry } from './toolchain.mjs';
 import { ROOT, environmentFor, exitWith } from './toolchain/process.mjs';
 
 const STEPS = [
-  { name: 'format', tool: 'prettier', args: ['--check', '--log-level=warn', '.'] },
+  {
+    name: 'format',
+    tool: 'prettier',
+    args: ['--check', '--log-level=warn', '--cache', '--cache-strategy=content', '--cache-location=.cache/prettier', '.'],
+  },
   { name: 'lint', tool: 'oxlint', args: [] },
-  { name: 'types', tool: 'tsc', args: ['--noEmit', '-p', 'tsconfig.json'] },
+  {
+    name: 'types',
+    tool: 'tsc',
+    args: ['--noEmit', '--incremental', '--tsBuildInfoFile', '.cache/types.tsbuildinfo', '-p', 'tsconfig.json'],
+  },
   { name: 'arrows', tool: 'depcruise', args: ['apps', 'libs', 'test', '--config', '.dependency-cruiser.cjs'] },
   { name: 'generated', tool: 'scripts/with-toolchain.mjs', args: ['build', 'scripts/sync.mjs', '--check'] },
 ];
