@@ -42,7 +42,13 @@ export abstract class AppConfig {
   readonly chroma!: { readonly url?: string };
   readonly qdrant!: { readonly url?: string; readonly apiKey?: string };
   /** Unset: a child process of this one, started when a collection needs it. */
-  readonly faiss!: { readonly url?: string };
+  readonly faiss!: {
+    readonly url?: string;
+    /** Absolute path of the native part that the child process, and the FAISS service, load; null: there shall be no child. */
+    readonly binding: string | null;
+    /** Somebody said so; else it is the usual place, where nothing need lie. */
+    readonly named: boolean;
+  };
   readonly consul!: {
     readonly url?: string;
     readonly token?: string;

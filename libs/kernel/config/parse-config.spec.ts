@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from './config-error';
 import { parseConfig } from './parse-config';
+import { productRoot } from './product-root';
 
 const STRONG = 'k7Hq2vXw9TzLpR4mBn8sYd3fGc6jUa1e';
 
@@ -52,7 +53,7 @@ describe('parseConfig', () => {
       neo4j: { url: undefined, user: 'neo4j', password: undefined },
       chroma: { url: undefined },
       qdrant: { url: undefined, apiKey: undefined },
-      faiss: { url: undefined },
+      faiss: { url: undefined, binding: join(productRoot(), 'native', 'faiss-node.node'), named: false },
       consul: { url: undefined, token: undefined, address: undefined },
       kong: { statusUrl: undefined },
       ollama: { urls: [] },
@@ -140,6 +141,8 @@ describe('parseConfig', () => {
       { urls: [], service: 'ollama' },
     ]);
     expect(config.blobs.driver).toBe('postgres');
+    expect(parseConfig({ FAISS_BINDING: 'off' }).faiss).toEqual({ url: undefined, binding: null, named: true });
+    expect(parseConfig({ FAISS_BINDING: '/opt/faiss.node' }).faiss).toEqual({ url: undefined, binding: '/opt/faiss.node', named: true });
     expect(parseConfig({ OLLAMA_URL: 'http://a:1/, http://b:1,http://a:1' }).ollama.urls).toEqual(['http://a:1', 'http://b:1']);
   });
 

@@ -1,4 +1,6 @@
+import { join, resolve } from 'node:path';
 import type { AppConfig } from './app-config';
+import { productRoot } from './product-root';
 import type { SettingReader } from './setting-reader';
 
 /** What the settings of the backing services decide; the process they are read for may refuse some of it. */
@@ -32,7 +34,7 @@ export function servicesPart(settings: SettingReader): ServicesPart {
     neo4j: neo4jPart(settings),
     chroma,
     qdrant,
-    faiss: { url: withoutEnd(settings.url('FAISS_URL', settings.text('FAISS_URL'), HTTP)) },
+    faiss: faissPart(settings),
     consul,
     kong: { statusUrl: withoutEnd(settings.url('KONG_STATUS_URL', settings.text('KONG_STATUS_URL'), HTTP)) },
     ollama: ollamaPart(settings, consul.url !== undefined),
@@ -52,6 +54,14 @@ function vectorStore(settings: SettingReader, urls: Record<string, string | unde
   const needed = `${store.toUpperCase()}_URL`;
   if (needed in urls && urls[needed] === undefined) settings.fault('VECTOR_STORE', `${store} needs ${needed} to be set.`);
   return store;
+}
+
+function faissPart(settings: SettingReader): AppConfig['faiss'] {
+  const url = withoutEnd(settings.url('FAISS_URL', settings.text('FAISS_URL'), HTTP));
+  const binding = settings.text('FAISS_BINDING');
+  if (binding === 'off') return { url, binding: null, named: true };
+  if (binding !== undefined) return { url, binding: resolve(binding), named: true };
+  return { url, binding: join(productRoot(), 'native', 'faiss-node.node'), named: false };
 }
 
 function neo4jPart(settings: SettingReader): AppConfig['neo4j'] {

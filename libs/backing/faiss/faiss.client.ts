@@ -1,0 +1,166 @@
+import { existsSync } from 'node:fs';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ServiceGuard } from '@kernel/calls';
+import { AppConfig } from '@kernel/config';
+import { AppError, ERROR_CODES, type ErrorCode } from '@kernel/errors';
+import type { Dispatcher } from 'undici';
+import { FaissChild } from './child/faiss-child';
+import { BindingError } from './engine/native-binding';
+
+/** Milliseconds for one call; for one that writes to disk; to connect. */
+const CALL_MS = 5_000;
+const WRITE_MS = 10_000;
+const CONNECT_MS = 1_000;
+const CONNECTIONS = 8;
+const KEEP_ALIVE_MS = 10_000;
+const RETRY_AFTER_SECONDS = 2;
+/** An answer is bounded by the hits of one search. */
+const MOST_ANSWER_BYTES = 4 * 1_048_576;
+
+export interface FaissCall {
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  path: string;
+  body?: Buffer;
+  contentType?: string;
+  /** It is on disk when it is answered. */
+  writes?: boolean;
+}
+
+/**
+ * The one way to FAISS: over kept connections to FAISS_URL, or to a child of this process, which the first call starts. Every call may be repeated
+ * (writes go by id), and one that a dying child or connection took with it is repeated once. Errors: `unavailable` (away, or it cannot run here, with
+ * what to do), `timeout`, and what the service itself answers.
+ */
+@Injectable()
+export class FaissClient implements OnApplicationShutdown {
+  private readonly guard: ServiceGuard;
+  private readonly child: FaissChild;
+  private connections?: Promise<Dispatcher>;
+
+  constructor(private readonly config: AppConfig) {
+    this.child = new FaissChild(config);
+    this.guard = new ServiceGuard({ service: 'FAISS', deadlineMs: CALL_MS, ping: (signal) => this.ping(signal) });
+  }
+
+  get remote(): boolean {
+    return this.config.faiss.url !== undefined;
+  }
+
+  /** There is a service, or its child can be started here; a native part that somebody named counts before it is looked for. */
+  get configured(): boolean {
+    const { binding, named } = this.config.faiss;
+    return this.remote || (binding !== null && (named || existsSync(binding)));
+  }
+
+  /** The running child's number. */
+  get childPid(): number | undefined {
+    return this.child.pid;
+  }
+
+  call(call: FaissCall): Promise<Record<string, unknown>> {
+    this.assertPossible();
+    return this.guard.call((signal) => this.attempt(call, signal), { milliseconds: call.writes === true ? WRITE_MS : CALL_MS });
+  }
+
+  /** Whether it answers; a child that nobody needed yet answers when it could be started. */
+  async ping(signal: AbortSignal): Promise<void> {
+    this.assertPossible();
+    if (!this.remote && !this.child.wanted) return;
+    await this.attempt({ method: 'GET', path: '/readyz' }, signal);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.guard.close();
+    const connections = await this.connections?.catch(() => undefined);
+    await connections?.destroy();
+    await this.child.close();
+  }
+
+  private assertPossible(): void {
+    const { binding } = this.config.faiss;
+    if (this.remote || (binding !== null && existsSync(binding))) return;
+    const { message } = new BindingError(binding === null ? 'is switched off (FAISS_BINDING=off)' : 'is missing');
+    throw new AppError('unavailable', `${message} FAISS_URL names a service elsewhere.`, { retryable: false, retryAfterSeconds: 60 });
+  }
+
+  private async attempt(call: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
+    try {
+      return await this.send(call, signal);
+    } catch (error) {
+      if (signal.aborted || !isBroken(error, this.remote)) throw this.translated(error);
+    }
+    try {
+      return await this.send(call, signal);
+    } catch (error) {
+      throw this.translated(error);
+    }
+  }
+
+  private async send({ method, path, body, contentType }: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
+    if (!this.remote) await untilAborted(this.child.running(), signal);
+    this.connections ??= this.connect();
+    const connections = await this.connections;
+    const headers = contentType === undefined ? {} : { 'content-type': contentType };
+    const origin = this.config.faiss.url === undefined ? 'http://faiss' : new URL(this.config.faiss.url).origin;
+    const prefix = this.config.faiss.url === undefined ? '' : new URL(this.config.faiss.url).pathname.replace(/\/$/, '');
+    const answer = await connections.request({ origin, path: prefix + path, method, body, headers, signal });
+    const text = await answer.body.text();
+    const json = answered(text);
+    if (answer.statusCode < 300) return json;
+    throw fault(json, answer.statusCode, answer.headers['retry-after']);
+  }
+
+  private async connect(): Promise<Dispatcher> {
+    const { Agent } = await import('undici');
+    return new Agent({
+      connections: CONNECTIONS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      maxResponseSize: MOST_ANSWER_BYTES,
+      connect: { timeout: CONNECT_MS, ...(this.remote ? {} : { socketPath: this.child.path }) },
+    });
+  }
+
+  private translated(error: unknown): unknown {
+    if (error instanceof AppError) return error;
+    return new AppError('unavailable', 'FAISS does not answer.', { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+}
+
+/** The connection ended under the call, or, where a child is being started again, could not be made: worth one more try. */
+function isBroken(error: unknown, remote: boolean): boolean {
+  if (error instanceof AppError) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  const cut = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+  return cut || (!remote && (code === 'ECONNREFUSED' || code === 'ENOENT'));
+}
+
+function answered(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    throw new AppError('unavailable', 'What answers at FAISS_URL is no FAISS service.', { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+}
+
+function fault(json: Record<string, unknown>, status: number, retryAfter: string | string[] | undefined): AppError {
+  const { code, message } = (json.error ?? {}) as { code?: string; message?: string };
+  const known = ERROR_CODES.find((one): one is ErrorCode => one === code);
+  if (known === undefined) return new AppError('unavailable', `FAISS answered ${status}.`, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  return new AppError(known, String(message), retryAfter === undefined ? {} : { retryAfterSeconds: Number(retryAfter) });
+}
+
+/** What goes on without whoever waited for it. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
