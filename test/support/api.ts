@@ -63,6 +63,8 @@ export class TestApi {
       MODELS_DIR: process.env.MODELS_DIR ?? join(__dirname, '..', '..', '.data', 'models'),
       PORT: '0',
       METRICS_PORT: '0',
+      // The same on every machine, whether its native part was built there or not.
+      FAISS_BINDING: 'off',
       LOG_LEVEL: 'silent',
       ...(place.url === undefined ? {} : { DATABASE_URL: place.url }),
       ...map?.settings,

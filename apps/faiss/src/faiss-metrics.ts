@@ -1,9 +1,9 @@
 import type { FaissEngine } from '@backing/faiss';
-import { MetricsServer, PrometheusMetrics } from '@backing/prometheus';
+import { MetricsServer, type Probes, PrometheusMetrics } from '@backing/prometheus';
 import type { AppConfig } from '@kernel/config';
 
 /** What the service shows on METRICS_PORT: the process, and what the engine holds. */
-export function faissMetrics(config: AppConfig, engine: FaissEngine): MetricsServer {
+export function faissMetrics(config: AppConfig, engine: FaissEngine, probes: Probes): MetricsServer {
   const metrics = new PrometheusMetrics();
   const figure = (name: string, help: string, read: () => number): void =>
     metrics.gauge({ name: `sutazai_faiss_${name}`, help }, () => [{ value: read() }]);
@@ -11,5 +11,5 @@ export function faissMetrics(config: AppConfig, engine: FaissEngine): MetricsSer
   figure('vectors', 'Vectors in memory.', () => engine.figures.vectors);
   figure('tombstones', 'Deleted vectors whose rows are still there.', () => engine.figures.tombstones);
   figure('vector_bytes', "Bytes that the vectors need, without FAISS's own copy.", () => engine.figures.bytes);
-  return new MetricsServer(config, metrics);
+  return new MetricsServer(config, metrics, probes);
 }

@@ -62,7 +62,7 @@ export class FaissProcess {
     };
     const service: FaissProcess = new FaissProcess(config, log, directory, engine, face);
     if (socket === undefined) {
-      face.metrics = faissMetrics(config, engine);
+      face.metrics = faissMetrics(config, engine, { ready: async () => !service.ending });
       await face.metrics.onApplicationBootstrap();
     }
     await service.listen(socket);

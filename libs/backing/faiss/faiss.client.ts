@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ServiceGuard } from '@kernel/calls';
 import { AppConfig } from '@kernel/config';
@@ -12,6 +13,9 @@ const CALL_MS = 5_000;
 const WRITE_MS = 10_000;
 const CONNECT_MS = 1_000;
 const CONNECTIONS = 8;
+/** How long the end of a child may take to be known, and between two looks. */
+const FAREWELL_MS = 500;
+const PAUSE_MS = 10;
 const KEEP_ALIVE_MS = 10_000;
 const RETRY_AFTER_SECONDS = 2;
 /** An answer is bounded by the hits of one search. */
@@ -57,6 +61,12 @@ export class FaissClient implements OnApplicationShutdown {
     return this.child.pid;
   }
 
+  /** Throws `unavailable` when a call would fail at once; asks nobody. */
+  assertReachable(): void {
+    this.assertPossible();
+    this.guard.assertClosed();
+  }
+
   call(call: FaissCall): Promise<Record<string, unknown>> {
     this.assertPossible();
     return this.guard.call((signal) => this.attempt(call, signal), { milliseconds: call.writes === true ? WRITE_MS : CALL_MS });
@@ -83,17 +93,26 @@ export class FaissClient implements OnApplicationShutdown {
     throw new AppError('unavailable', `${message} FAISS_URL names a service elsewhere.`, { retryable: false, retryAfterSeconds: 60 });
   }
 
+  /** A call that broke under way is made once more; one that found no child listening has not begun, and waits for the next. */
   private async attempt(call: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
-    try {
-      return await this.send(call, signal);
-    } catch (error) {
-      if (signal.aborted || !isBroken(error, this.remote)) throw this.translated(error);
+    for (let broken = 0; ; ) {
+      const { pid } = this.child;
+      try {
+        return await this.send(call, signal);
+      } catch (error) {
+        const kind = signal.aborted ? 'other' : kindOf(error);
+        if (kind === 'broken') broken += 1;
+        if (kind === 'other' || broken > 1 || (kind === 'absent' && this.remote)) throw this.translated(error);
+        if (!this.remote) await this.farewell(pid, signal);
+      }
     }
-    try {
-      return await this.send(call, signal);
-    } catch (error) {
-      throw this.translated(error);
-    }
+  }
+
+  /** The end of a child is known a little after that of its connections: one that aborts is still being written to a file. */
+  private async farewell(pid: number | undefined, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + FAREWELL_MS;
+    do await delay(PAUSE_MS, undefined, { signal });
+    while (pid !== undefined && this.child.pid === pid && performance.now() < deadline);
   }
 
   private async send({ method, path, body, contentType }: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
@@ -127,19 +146,22 @@ export class FaissClient implements OnApplicationShutdown {
   }
 }
 
-/** The connection ended under the call, or, where a child is being started again, could not be made: worth one more try. */
-function isBroken(error: unknown, remote: boolean): boolean {
-  if (error instanceof AppError) return false;
+/** `broken`: the connection ended under the call; `absent`: nobody listens. */
+function kindOf(error: unknown): 'broken' | 'absent' | 'other' {
+  if (error instanceof AppError) return 'other';
   const { code } = error as NodeJS.ErrnoException;
-  const cut = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
-  return cut || (!remote && (code === 'ECONNREFUSED' || code === 'ENOENT'));
+  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE') return 'broken';
+  return code === 'ECONNREFUSED' || code === 'ENOENT' ? 'absent' : 'other';
 }
 
 function answered(text: string): Record<string, unknown> {
   try {
     return JSON.parse(text) as Record<string, unknown>;
   } catch (error) {
-    throw new AppError('unavailable', 'What answers at FAISS_URL is no FAISS service.', { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS });
+    throw new AppError('unavailable', 'What answers at FAISS_URL is no FAISS service.', {
+      cause: error,
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
   }
 }
 

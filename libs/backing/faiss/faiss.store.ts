@@ -15,15 +15,29 @@ const MOST_IDS = 5_000;
 @Injectable()
 export class FaissStore extends VectorStore {
   readonly name = 'faiss';
-  readonly capabilities: StoreCapabilities = { metrics: ['cosine', 'dot', 'l2'], maxDimensions: MOST_DIMENSIONS, exact: true, filters: false };
+  readonly capabilities: StoreCapabilities = {
+    metrics: ['cosine', 'dot', 'l2'],
+    maxDimensions: MOST_DIMENSIONS,
+    exact: true,
+    filters: false,
+  };
 
   constructor(private readonly client: FaissClient) {
     super();
   }
 
+  override assertReachable(): void {
+    this.client.assertReachable();
+  }
+
   async ensureSpace(space: EmbeddingSpace): Promise<void> {
     const body = Buffer.from(JSON.stringify({ dimensions: space.dimensions, metric: space.metric }));
-    await this.client.call({ method: 'PUT', path: pathOf(space), body, contentType: 'application/json', writes: true });
+    try {
+      await this.client.call({ method: 'PUT', path: pathOf(space), body, contentType: 'application/json', writes: true });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'conflict') throw error;
+      throw new AppError('unavailable', error.message, { retryable: false, cause: error });
+    }
   }
 
   async upsert(space: EmbeddingSpace, vectors: StoredVector[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { FaissModule, FaissStore } from '@backing/faiss';
 import { InProcessModule, InProcessTransport } from '@backing/in-process';
 import { MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
 import { PgvectorStore, PostgresModule } from '@backing/postgres';
@@ -8,7 +9,7 @@ import { AppConfig } from '@kernel/config';
 import { Fanout } from '@kernel/fanout';
 import { JobTransport } from '@kernel/jobs';
 import { Limits } from '@kernel/limits';
-import { VectorStores } from '@kernel/vectors';
+import { VectorStores, type VectorStore } from '@kernel/vectors';
 import { ConnectedStores } from './connected-stores';
 
 /**
@@ -17,7 +18,7 @@ import { ConnectedStores } from './connected-stores';
  */
 @Global()
 @Module({
-  imports: [InProcessModule, MemoryModule, PostgresModule, RabbitmqModule, RedisModule],
+  imports: [FaissModule, InProcessModule, MemoryModule, PostgresModule, RabbitmqModule, RedisModule],
   providers: [
     {
       provide: Limits,
@@ -37,8 +38,8 @@ import { ConnectedStores } from './connected-stores';
     },
     {
       provide: VectorStores,
-      inject: [AppConfig, PgvectorStore],
-      useFactory: (config: AppConfig, pgvector: PgvectorStore): VectorStores => new ConnectedStores([pgvector], config.vectors.store),
+      inject: [AppConfig, PgvectorStore, FaissStore],
+      useFactory: (config: AppConfig, ...stores: VectorStore[]): VectorStores => new ConnectedStores(stores, config.vectors.store),
     },
   ],
   exports: [Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStores],

@@ -1,4 +1,5 @@
 import { Module, type Type } from '@nestjs/common';
+import { FaissHealth, FaissModule } from '@backing/faiss';
 import { KongHealth, KongModule } from '@backing/kong';
 import { OllamaHealth, OllamaModule } from '@backing/ollama';
 import { PostgresHealth, PostgresModule } from '@backing/postgres';
@@ -10,8 +11,8 @@ import { Readiness } from './readiness.service';
 import { ServiceIndicators } from './service-indicators';
 
 /** The indicator of each backing service: one line here, and the module that gives it in the line below. */
-const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, RedisHealth, RabbitmqHealth, OllamaHealth, KongHealth];
-const MODULES = [PostgresModule, RedisModule, RabbitmqModule, OllamaModule, KongModule];
+const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, FaissHealth, RedisHealth, RabbitmqHealth, OllamaHealth, KongHealth];
+const MODULES = [PostgresModule, FaissModule, RedisModule, RabbitmqModule, OllamaModule, KongModule];
 
 /** What the platform says about its own state. */
 @Module({

@@ -56,6 +56,15 @@ export class FaissChild {
 
   /** Resolves once a child is there and listens. Errors: `unavailable` when it cannot be started. */
   async running(): Promise<void> {
+    try {
+      await this.once();
+    } catch (error) {
+      if (this.closed || this.fault !== undefined) throw error;
+      await this.once();
+    }
+  }
+
+  private async once(): Promise<void> {
     if (this.closed) throw new AppError('unavailable', 'FAISS is closed.', { retryAfterSeconds: 1 });
     if (this.fault !== undefined) throw cannotStart(this.fault, this.beginAgain());
     await this.restart?.over;
@@ -82,7 +91,8 @@ export class FaissChild {
     const directory = join(this.config.directory, 'faiss');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const program = join(productRoot(), 'dist', 'apps', 'faiss', 'src', 'main.js');
-    if (!existsSync(program)) throw new AppError('unavailable', 'The program of FAISS is missing: run `npm run build`.', { retryAfterSeconds: 60 });
+    if (!existsSync(program))
+      throw new AppError('unavailable', 'The program of FAISS is missing: run `npm run build`.', { retryAfterSeconds: 60 });
     const child = spawn(process.execPath, [program, '--socket', this.path], {
       // Nothing of this process's settings, secrets least of all.
       env: {
@@ -146,9 +156,8 @@ export class FaissChild {
     const over = new Promise<void>((resolve) => (resume = resolve));
     const timer = setTimeout(() => {
       this.restart = undefined;
-      this.current ??= this.start();
-      this.current.ready.catch(() => undefined);
       resume();
+      void this.once().catch(() => undefined);
     }, milliseconds);
     timer.unref();
     this.restart = { timer, over };

@@ -111,7 +111,7 @@ export class WriteLog {
   private async write(parts: Buffer[]): Promise<void> {
     let at = this.length;
     for (const part of parts) {
-      for (let done = 0; done < part.length;) {
+      for (let done = 0; done < part.length; ) {
         const { bytesWritten } = await this.file.write(part, done, part.length - done, at + done);
         done += bytesWritten;
       }

@@ -63,7 +63,9 @@ export class FaissRoutes {
     const collections = idsOf(header.collections, 'collections', MOST.points);
     if (ids.length !== collections.length) throw new AppError('invalid', 'collections: one for each id.');
     const rows = rowsOf(numbers, ids.length, index);
-    const vectors = ids.map((id, at): IndexedVector => ({ id, collectionId: collections[at] ?? '', vector: rows[at] ?? new Float32Array() }));
+    const vectors = ids.map(
+      (id, at): IndexedVector => ({ id, collectionId: collections[at] ?? '', vector: rows[at] ?? new Float32Array() }),
+    );
     if (vectors.length > 0) await index.upsert(vectors);
     this.engine.wake();
     return { upserted: vectors.length };
