@@ -12,6 +12,8 @@ import { BindingError } from './engine/native-binding';
 const CALL_MS = 5_000;
 const WRITE_MS = 10_000;
 const CONNECT_MS = 1_000;
+/** What a child that is being started, or started again, may add before it listens. */
+const CHILD_MS = 15_000;
 const CONNECTIONS = 8;
 /** How long the end of a child may take to be known, and between two looks. */
 const FAREWELL_MS = 500;
@@ -69,7 +71,7 @@ export class FaissClient implements OnApplicationShutdown {
 
   call(call: FaissCall): Promise<Record<string, unknown>> {
     this.assertPossible();
-    return this.guard.call((signal) => this.attempt(call, signal), { milliseconds: call.writes === true ? WRITE_MS : CALL_MS });
+    return this.guard.call((signal) => this.attempt(call, signal), { milliseconds: deadlineOf(call) + (this.remote ? 0 : CHILD_MS) });
   }
 
   /** Whether it answers; a child that nobody needed yet answers when it could be started. */
@@ -115,16 +117,27 @@ export class FaissClient implements OnApplicationShutdown {
     while (pid !== undefined && this.child.pid === pid && performance.now() < deadline);
   }
 
-  private async send({ method, path, body, contentType }: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
-    if (!this.remote) await untilAborted(this.child.running(), signal);
+  private async send(call: FaissCall, outer: AbortSignal): Promise<Record<string, unknown>> {
+    if (this.remote) return this.request(call, outer);
+    await untilAborted(this.child.running(), outer);
+    const late = new AppError('timeout', `FAISS did not answer within ${deadlineOf(call) / 1_000} s.`);
+    const own = new AbortController();
+    const timer = setTimeout(() => own.abort(late), deadlineOf(call));
+    try {
+      return await this.request(call, AbortSignal.any([outer, own.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async request({ method, path, body, contentType }: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
     this.connections ??= this.connect();
     const connections = await this.connections;
     const headers = contentType === undefined ? {} : { 'content-type': contentType };
     const origin = this.config.faiss.url === undefined ? 'http://faiss' : new URL(this.config.faiss.url).origin;
     const prefix = this.config.faiss.url === undefined ? '' : new URL(this.config.faiss.url).pathname.replace(/\/$/, '');
     const answer = await connections.request({ origin, path: prefix + path, method, body, headers, signal });
-    const text = await answer.body.text();
-    const json = answered(text);
+    const json = answered(await answer.body.text());
     if (answer.statusCode < 300) return json;
     throw fault(json, answer.statusCode, answer.headers['retry-after']);
   }
@@ -144,6 +157,10 @@ export class FaissClient implements OnApplicationShutdown {
     if (error instanceof AppError) return error;
     return new AppError('unavailable', 'FAISS does not answer.', { cause: error, retryAfterSeconds: RETRY_AFTER_SECONDS });
   }
+}
+
+function deadlineOf({ writes }: FaissCall): number {
+  return writes === true ? WRITE_MS : CALL_MS;
 }
 
 /** `broken`: the connection ended under the call; `absent`: nobody listens. */
