@@ -120,7 +120,8 @@ describe('a FAISS service that is not there', () => {
     server = await startServerOf('faiss', 'startFaiss', { port });
     let status = 503;
     const deadline = performance.now() + 10_000;
-    while (status === 503 && performance.now() < deadline) status = (await api.post(COLLECTIONS, { name: 'third', ...inFaiss }, token)).status;
+    while (status === 503 && performance.now() < deadline)
+      status = (await api.post(COLLECTIONS, { name: 'third', ...inFaiss }, token)).status;
     expect(status).toBe(201);
     expect((await api.request(`${COLLECTIONS}/third/points`, { method: 'PUT', token, body: { points } })).status).toBe(200);
   });

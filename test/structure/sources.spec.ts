@@ -35,8 +35,8 @@ describe('the sources', () => {
     expect(PRODUCTION.length).toBeGreaterThan(100);
   });
 
-  it('read the environment in one file only', () => {
-    expect(holding(/process\.env/)).toEqual(['libs/kernel/config/parse-config.ts']);
+  it('read the environment in one file only, and set it in another for native libraries', () => {
+    expect(holding(/process\.env/)).toEqual(['libs/kernel/config/native-threads.ts', 'libs/kernel/config/parse-config.ts']);
   });
 
   it('reach other machines through the egress client, the runtimes and the drivers only', () => {

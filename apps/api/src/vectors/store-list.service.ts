@@ -26,7 +26,7 @@ export class StoreList {
 
   private view(name: StoreView['name'], report: ServiceReport | undefined): StoreView {
     const store = this.stores.find(name);
-    if (store === undefined || report === undefined)
+    if (store === undefined || report === undefined || report.status === 'disabled')
       return { name, status: 'disabled', location: null, default: false, capabilities: null };
     const { metrics, maxDimensions, exact, filters } = store.capabilities;
     return {
