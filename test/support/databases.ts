@@ -51,10 +51,9 @@ export async function newDatabase(kind: DatabaseKind, empty = false): Promise<{ 
 /** An open client on a new database. */
 export async function openDatabase(kind: DatabaseKind, pool = { size: 2, overflow: 8 }): Promise<TestDatabase> {
   const place = await newDatabase(kind);
-  const { source, embedded } = await openSource({
-    directory: place.directory,
-    database: { url: place.url, poolSize: pool.size, poolOverflow: pool.overflow, migrate: 'auto' },
-  });
+  const database = { url: place.url, poolSize: pool.size, poolOverflow: pool.overflow, migrate: 'auto' as const };
+  // A busy machine is no overload of the database.
+  const { source, embedded } = await openSource({ directory: place.directory, database }, { acquireMs: 10_000 });
   const client = new PostgresClient(source, embedded);
   return {
     client,

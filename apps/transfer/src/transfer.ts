@@ -21,7 +21,7 @@ export async function transfer(
 ): Promise<Manifest> {
   const directory = DataDirectory.open(config.directory, releaseVersion());
   try {
-    const { source, embedded } = await openSource(config, STATEMENT_DEADLINE);
+    const { source, embedded } = await openSource(config, { statementMs: STATEMENT_DEADLINE });
     const client = new PostgresClient(source, embedded);
     const blobsOver = (over: PostgresClient): Blobs => (config.blobs.driver === 'files' ? new FileBlobs(config) : new PostgresBlobs(over));
     try {

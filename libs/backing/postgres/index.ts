@@ -4,7 +4,7 @@ export { byteaArray } from './binary-array';
 export { filterCondition } from './filter.clause';
 export { pageConditions, pageOf, pageOrder } from './page.clause';
 export { pointMetadata, visiblePoint } from './point.clause';
-export { PostgresClient, type Queryable } from './postgres.client';
+export { PostgresClient, type Queryable, type StatementOptions } from './postgres.client';
 export { isUniqueViolation, sqlState } from './postgres.error';
 export { PostgresHealth } from './postgres.health';
 export { PostgresListener, type WordListener } from './postgres.listener';

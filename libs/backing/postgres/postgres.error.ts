@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { AppError } from '@kernel/errors';
 
 interface DriverFault {
@@ -33,8 +34,31 @@ const BY_STATE: Record<string, () => AppError> = {
   '53300': () => new AppError('unavailable', 'The database has no connection left.', { retryAfterSeconds: 1 }),
 };
 
-const CONNECTION_FAULT =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|Connection terminated|timeout exceeded when trying to connect|timeout expired|not queryable|Client was closed/;
+/** The server is ending or has begun again: it takes no statement now, and is back within seconds. */
+const STARTING = new Set(['57P01', '57P02', '57P03']);
+const GONE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN/;
+const BROKEN =
+  /ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|not queryable|Client was closed|encountered a connection error|timeout expired/;
+const SILENT = 'Query read timeout';
+const WAITED = 'timeout exceeded when trying to connect';
+
+/**
+ * What a fault of the driver says about the connection that it came from:
+ * `starting` the server is about to be back; `gone` nobody listens there; `broken` it ended before the answer; `silent` no answer came in time;
+ * `busy` every connection of the pool was in use for too long. Undefined: the connection is as good as before.
+ */
+export type ConnectionFault = 'starting' | 'gone' | 'broken' | 'silent' | 'busy';
+
+export function connectionFault(error: unknown): ConnectionFault | undefined {
+  if (error instanceof AppError) return error.cause === undefined ? undefined : connectionFault(error.cause);
+  const { code = '' } = sqlState(error);
+  if (STARTING.has(code)) return 'starting';
+  const text = `${code} ${error instanceof Error ? error.message : String(error)}`;
+  if (GONE.test(text)) return 'gone';
+  if (text.includes(SILENT)) return 'silent';
+  if (text.includes(WAITED)) return 'busy';
+  return code.startsWith('08') || code.startsWith('57P') || BROKEN.test(text) ? 'broken' : undefined;
+}
 
 /** Turns a driver's error into ours where one code says it all; constraint violations and faults of our SQL stay as they are. */
 export function translated(error: unknown): unknown {
@@ -44,9 +68,12 @@ export function translated(error: unknown): unknown {
   const { code } = sqlState(error);
   const known = code === undefined ? undefined : BY_STATE[code];
   if (known !== undefined) return known();
-  const text = error instanceof Error ? error.message : String(error);
-  if (code?.startsWith('08') === true || code?.startsWith('57P') === true || CONNECTION_FAULT.test(`${code ?? ''} ${text}`)) {
-    return new AppError('unavailable', 'The database does not answer.', { retryAfterSeconds: 1, cause: error });
-  }
-  return error;
+  if (connectionFault(error) === undefined) return types.isNativeError(error) ? error : asError(error as DriverFault);
+  return new AppError('unavailable', 'The database does not answer.', { retryAfterSeconds: 1, cause: error });
+}
+
+/** From the embedded database's thread an error arrives as what it holds, without being one. */
+function asError(fault: DriverFault): Error {
+  const { code, constraint } = fault;
+  return Object.assign(new Error(fault.message ?? 'The database failed.', { cause: fault }), { code, constraint });
 }

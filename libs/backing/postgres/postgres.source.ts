@@ -1,13 +1,16 @@
 import { join } from 'node:path';
 import { type AppConfig } from '@kernel/config';
-import { Client, type ClientConfig } from 'pg';
+import { AppError } from '@kernel/errors';
+import { Client, type ClientConfig, type Pool } from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { EmbeddedDatabase } from './embedded.client';
 import { MIGRATIONS } from './migrations';
 import { translated } from './postgres.error';
+import { assertUsable, startFault } from './start-fault';
 
-/** Milliseconds a statement of a request may take; migrations have ten minutes. */
-const STATEMENT_DEADLINE = 5_000;
+/** Milliseconds: what a statement of a request may take, and how long one may wait for a connection. */
+const TIMING = { statementMs: 5_000, acquireMs: 1_000 };
+/** Milliseconds for migrations. */
 const MIGRATION_DEADLINE = 600_000;
 /** Milliseconds for making or recovering the embedded database: seconds on a quiet machine, more on a busy one. */
 const OPENING_DEADLINE = 120_000;
@@ -16,29 +19,43 @@ const DRIVER_GRACE = 2_000;
 /** Key of the advisory lock under which one process at a time migrates; any fixed number. */
 const MIGRATION_LOCK = 7_219_043_001;
 
+/** Surplus connections are closed after idling so long. */
+const IDLE_MS = 10_000;
+/** The first connection, at the start, may take longer than those of requests. */
+const FIRST_CONNECTION_MS = 5_000;
+
 export interface OpenedSource {
   source: DataSource;
   embedded?: EmbeddedDatabase;
 }
 
-/** Opens the database that the settings name and brings its schema to the version this build needs (`MIGRATE=off`: only checks it). Deadline in ms. */
+/** Opens the database that the settings name and brings its schema to the version this build needs (`MIGRATE=off`: only checks it). */
 export async function openSource(
   config: Pick<AppConfig, 'database' | 'directory'>,
-  statementDeadline = STATEMENT_DEADLINE,
+  timing: Partial<typeof TIMING> = {},
 ): Promise<OpenedSource> {
+  const { statementMs, acquireMs } = { ...TIMING, ...timing };
   const opened =
     config.database.url === undefined
-      ? await embeddedSource(join(config.directory, 'database'), statementDeadline)
-      : realSource(config, statementDeadline);
+      ? await embeddedSource(join(config.directory, 'database'), statementMs)
+      : realSource(config, statementMs);
+  const { url, poolSize, poolOverflow, migrate: mode } = config.database;
   try {
     await opened.source.initialize();
-    await migrate(opened, config.database.migrate, statementDeadline);
+    if (url !== undefined) await assertUsable(opened.source, url, poolSize + poolOverflow);
+    await migrate(opened, mode, statementMs);
+    if (url !== undefined) poolOf(opened.source).options.connectionTimeoutMillis = acquireMs;
   } catch (error) {
     if (opened.source.isInitialized) await opened.source.destroy();
     await opened.embedded?.close();
-    throw translated(error);
+    throw (url === undefined ? undefined : startFault(error, url)) ?? translated(error);
   }
   return opened;
+}
+
+/** The driver's own pool: TypeORM opens it and runs the migrations, everything else is asked of it directly. */
+export function poolOf(source: DataSource): Pool {
+  return (source.driver as unknown as { master: Pool }).master;
 }
 
 function realSource(config: Pick<AppConfig, 'database'>, statementDeadline: number): OpenedSource {
@@ -53,7 +70,8 @@ function realSource(config: Pick<AppConfig, 'database'>, statementDeadline: numb
     extra: {
       max: poolSize + poolOverflow,
       min: poolSize,
-      connectionTimeoutMillis: 5_000,
+      idleTimeoutMillis: IDLE_MS,
+      connectionTimeoutMillis: FIRST_CONNECTION_MS,
       statement_timeout: statementDeadline,
       query_timeout: statementDeadline + DRIVER_GRACE,
       keepAlive: true,
@@ -97,7 +115,8 @@ async function migrate({ source, embedded }: OpenedSource, mode: 'auto' | 'off',
     if (mode === 'off') {
       const pending = await new MigrationExecutor(source, runner).getPendingMigrations();
       if (pending.length > 0)
-        throw new Error(
+        throw new AppError(
+          'unavailable',
           `The database lacks ${pending.length} migration(s) and MIGRATE=off forbids to run them: run the migration job first.`,
         );
       return;
