@@ -5,14 +5,23 @@ import { OllamaHealth, OllamaModule } from '@backing/ollama';
 import { PostgresHealth, PostgresModule } from '@backing/postgres';
 import { RabbitmqHealth, RabbitmqModule } from '@backing/rabbitmq';
 import { RedisHealth, RedisModule } from '@backing/redis';
+import { ProcessesModule, WorkersHealth } from '@features/processes';
 import type { ServiceIndicator } from '@kernel/health';
 import { Health } from './health.service';
 import { Readiness } from './readiness.service';
 import { ServiceIndicators } from './service-indicators';
 
 /** The indicator of each backing service: one line here, and the module that gives it in the line below. */
-const INDICATORS: Type<ServiceIndicator>[] = [PostgresHealth, FaissHealth, RedisHealth, RabbitmqHealth, OllamaHealth, KongHealth];
-const MODULES = [PostgresModule, FaissModule, RedisModule, RabbitmqModule, OllamaModule, KongModule];
+const INDICATORS: Type<ServiceIndicator>[] = [
+  PostgresHealth,
+  FaissHealth,
+  RedisHealth,
+  RabbitmqHealth,
+  OllamaHealth,
+  KongHealth,
+  WorkersHealth,
+];
+const MODULES = [PostgresModule, FaissModule, RedisModule, RabbitmqModule, OllamaModule, KongModule, ProcessesModule];
 
 /** What the platform says about its own state. */
 @Module({

@@ -1,3 +1,4 @@
+import type { Heartbeat } from '@features/processes';
 import type { IndicatorAnswer, ServiceIndicator } from '@kernel/health';
 import { Health, overall } from './health.service';
 import { ServiceIndicators } from './service-indicators';
@@ -16,7 +17,7 @@ class Database implements ServiceIndicator {
 }
 
 function healthOver(...indicators: ServiceIndicator[]): Health {
-  return new Health(new ServiceIndicators(indicators));
+  return new Health(new ServiceIndicators(indicators), { reasons: [] } as unknown as Heartbeat);
 }
 
 function report(status: ServiceReport['status'], required: boolean): ServiceReport {
@@ -48,7 +49,7 @@ describe('Health', () => {
     const database = new Database();
     const health = healthOver(database);
     health.onApplicationBootstrap();
-    await health.services();
+    await health.details();
     database.answer = { status: 'down' };
     await jest.advanceTimersByTimeAsync(5_000);
     const noticed = new Date();
@@ -63,15 +64,15 @@ describe('Health', () => {
   it('checks once for a thousand who ask at the same time', async () => {
     const database = new Database();
     const health = healthOver(database);
-    await Promise.all(Array.from({ length: 1_000 }, () => health.services()));
+    await Promise.all(Array.from({ length: 1_000 }, () => health.details()));
     expect(database.checks).toBe(1);
   });
 
   it('does not wait for a check that hangs, and asks the others meanwhile', async () => {
     const hanging: ServiceIndicator = { name: 'redis', driver: 'redis', required: false, check: () => new Promise(() => undefined) };
-    const asked = healthOver(hanging, new Database()).services();
+    const asked = healthOver(hanging, new Database()).details();
     await jest.advanceTimersByTimeAsync(1_100);
-    const services = await asked;
+    const { services } = await asked;
     expect(services.find(({ name }) => name === 'redis')).toMatchObject({ status: 'down', error: 'The check did not end within 1 s.' });
     expect(services.find(({ name }) => name === 'postgres')).toMatchObject({ status: 'up' });
   });
@@ -84,6 +85,12 @@ describe('Health', () => {
       check: () => Promise.reject(new Error('password=s3cret')),
     };
     expect(await healthOver(broken).service('redis')).toMatchObject({ status: 'down', error: 'password=***' });
+  });
+
+  it('is degraded for a reason although every service is up', async () => {
+    const reasons = ['limits per process'];
+    const health = new Health(new ServiceIndicators([new Database()]), { reasons } as unknown as Heartbeat);
+    expect(await health.summary()).toMatchObject({ status: 'degraded', reasons });
   });
 
   it('knows no service of another name', async () => {

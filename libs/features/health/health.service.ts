@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Heartbeat } from '@features/processes';
 import { releaseVersion } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import { ServiceIndicators } from './service-indicators';
@@ -6,7 +7,7 @@ import { disabled, type ServiceReport } from './service-report';
 import { ServiceWatch } from './service-watch';
 
 /** The services of the full deployment, in the contract's order; one without an indicator cannot be used by this release yet. */
-const SERVICES = ['postgres', 'redis', 'rabbitmq', 'neo4j', 'chroma', 'qdrant', 'faiss', 'consul', 'ollama', 'kong'];
+const SERVICES = ['postgres', 'redis', 'rabbitmq', 'neo4j', 'chroma', 'qdrant', 'faiss', 'consul', 'ollama', 'kong', 'workers'];
 /** Between requests a change of state is seen after at most so many milliseconds. */
 const ROUND_MS = 5_000;
 
@@ -14,7 +15,11 @@ export interface HealthSummary {
   status: 'ok' | 'degraded' | 'unavailable';
   version: string;
   uptimeSeconds: number;
+  /** Why the whole is degraded although every service is up. */
+  reasons: readonly string[];
 }
+
+export type HealthDetails = Pick<HealthSummary, 'status' | 'reasons'> & { services: ServiceReport[] };
 
 /**
  * The state of every service, by the indicators of the backing libs: each pings its shared client within 1 s, all side by side, and one answer
@@ -25,10 +30,12 @@ export interface HealthSummary {
 export class Health implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly version = releaseVersion();
   private readonly watches: readonly ServiceWatch[];
-  private readonly startedAt = new Date();
   private rounds?: NodeJS.Timeout;
 
-  constructor(indicators: ServiceIndicators) {
+  constructor(
+    indicators: ServiceIndicators,
+    private readonly heartbeat: Heartbeat,
+  ) {
     this.watches = indicators.all.map((indicator) => new ServiceWatch(indicator));
   }
 
@@ -44,35 +51,25 @@ export class Health implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   async summary(): Promise<HealthSummary> {
-    return { status: overall(await this.services()), version: this.version, uptimeSeconds: Math.floor(process.uptime()) };
+    const { status, reasons } = await this.details();
+    return { status, version: this.version, uptimeSeconds: Math.floor(process.uptime()), reasons };
   }
 
-  async services(): Promise<ServiceReport[]> {
-    return [...(await Promise.all(SERVICES.map((name) => this.reportOf(name)))), this.workers()];
+  async details(): Promise<HealthDetails> {
+    const services = await Promise.all(SERVICES.map((name) => this.reportOf(name)));
+    const { reasons } = this.heartbeat;
+    const status = overall(services);
+    return { status: status === 'ok' && reasons.length > 0 ? 'degraded' : status, reasons, services };
   }
 
   /** Errors: `not_found` for a name that is no service. */
   async service(name: string): Promise<ServiceReport> {
-    if (name === 'workers') return this.workers();
     if (!SERVICES.includes(name)) throw AppError.notFound('A service of this name');
     return this.reportOf(name);
   }
 
   private async reportOf(name: string): Promise<ServiceReport> {
     return this.watches.find((one) => one.name === name)?.report() ?? disabled(name);
-  }
-
-  /** Jobs are worked on in this very process, which is there to say so. */
-  private workers(): ServiceReport {
-    return {
-      name: 'workers',
-      status: 'up',
-      driver: 'in-process',
-      required: true,
-      latencyMs: 0,
-      checkedAt: new Date(),
-      since: this.startedAt,
-    };
   }
 }
 

@@ -6,6 +6,9 @@ const FRESH_MS = 2_000;
 /** An indicator ends its check after 1 s by itself; one that does not is not waited for much longer. */
 const DEADLINE_MS = 1_100;
 
+/** What lives and dies with this process. */
+const INSIDE = new Set(['embedded', 'in-process']);
+
 /** One service as this process sees it: at most one check at a time, whoever asks; since when its status is this one. */
 export class ServiceWatch {
   private last?: ServiceReport;
@@ -21,7 +24,7 @@ export class ServiceWatch {
 
   /** The settings name a service that can go away: worth looking at between requests. */
   get watched(): boolean {
-    return this.indicator.enabled !== false && this.indicator.driver !== 'embedded';
+    return this.indicator.enabled !== false && !INSIDE.has(this.indicator.driver);
   }
 
   /** What was found less than 2 s ago, or is found now; never rejects. */

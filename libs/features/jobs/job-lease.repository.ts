@@ -42,6 +42,7 @@ export class JobLeaseRepository {
             UNION ALL SELECT c.id, c.last_seq, 'started', jsonb_build_object('attempt', c.attempt) FROM claimed c
           ), unsent AS (DELETE FROM outbox WHERE job_id IN (SELECT id FROM claimed))
           SELECT ${JOB_COLUMNS} FROM claimed AS jobs`,
+      { name: 'jobs.claim' },
     );
     return rows[0];
   }
@@ -51,6 +52,7 @@ export class JobLeaseRepository {
     const rows = await this.client.query<{ id: string }>(
       sql`UPDATE jobs SET lease_until = now() + ${this.timing.leaseMs} * interval '1 millisecond'
           WHERE id = ${fence.id}::uuid AND epoch = ${fence.epoch} AND status IN ('running', 'waiting') RETURNING id`,
+      { name: 'jobs.extend', repeatable: true },
     );
     return rows.length > 0;
   }

@@ -38,6 +38,7 @@ export class JobLogRepository {
             WHERE id = ${fence.id}::uuid AND epoch = ${fence.epoch} AND status IN ('running', 'waiting') RETURNING id, last_seq
           )
           INSERT INTO job_events (job_id, seq, event, data) SELECT id, last_seq, ${event}, ${JSON.stringify(data)}::jsonb FROM held RETURNING seq`,
+      { name: 'jobs.append' },
     );
     return rows[0]?.seq;
   }
@@ -67,6 +68,7 @@ export class JobLogRepository {
             SELECT seq, event, data FROM job_events WHERE job_id = jobs.id AND seq > ${after} ORDER BY seq LIMIT ${limit}
           ) AS e ON true
           WHERE jobs.id = ${id}::uuid ORDER BY e.seq`,
+      { name: 'jobs.page' },
     );
     const first = rows[0];
     if (first === undefined) return undefined;

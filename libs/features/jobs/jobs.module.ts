@@ -53,7 +53,7 @@ import { OutboxRelay } from './outbox-relay.service';
     LostMessages,
     OutboxRelay,
   ],
-  exports: [Jobs, JobReader, JobRunner],
+  exports: [JobHandlers, Jobs, JobReader, JobRunner],
 })
 export class JobsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

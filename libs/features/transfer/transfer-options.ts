@@ -5,5 +5,8 @@ export interface TransferOptions {
   say(line: string): void;
 }
 
-/** Tables that every database has for itself: blobs travel as files, whatever holds them; what stores must learn follows from the ledger. */
-export const OWN_TABLES = ['blobs', 'blob_parts', 'store_changes'];
+/**
+ * Tables that every database has for itself: blobs travel as files, whatever holds them; what stores must learn follows from the ledger; its
+ * processes are its own.
+ */
+export const OWN_TABLES = ['blobs', 'blob_parts', 'store_changes', 'processes'];

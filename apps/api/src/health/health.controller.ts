@@ -69,7 +69,7 @@ export class HealthController {
   @ApiOperation({ summary: 'The state of every service; open to all on a loopback-only server' })
   @Answers(200, detailedHealthSchema, 'Every service, at most 5 s old.')
   async detailed(@Req() request: AuthenticatedRequest): Promise<z.infer<typeof detailedHealthSchema>> {
-    return detailedHealthView(await this.health.services(), request.principal?.instanceAdmin === true);
+    return detailedHealthView(await this.health.details(), request.principal?.instanceAdmin === true);
   }
 
   @Get('api/v1/health/services/:name')

@@ -1,13 +1,16 @@
-import { type HealthSummary, overall, type ServiceReport } from '@features/health';
+import type { HealthDetails, HealthSummary, ServiceReport } from '@features/health';
 import { z } from 'zod';
 
 export const probeSchema = z.object({ status: z.enum(['ok', 'unavailable']) }).meta({ id: 'Probe' });
+
+const reasonsSchema = z.array(z.string()).optional().meta({ description: 'Why it is degraded although every service is up.' });
 
 export const healthSchema = z
   .object({
     status: z.enum(['ok', 'degraded', 'unavailable']),
     version: z.string(),
     uptime_seconds: z.int().min(0),
+    reasons: reasonsSchema,
   })
   .meta({ id: 'Health' });
 
@@ -26,11 +29,11 @@ export const serviceSchema = z
   .meta({ id: 'ServiceHealth' });
 
 export const detailedHealthSchema = z
-  .object({ status: z.enum(['ok', 'degraded', 'unavailable']), services: z.array(serviceSchema) })
+  .object({ status: z.enum(['ok', 'degraded', 'unavailable']), services: z.array(serviceSchema), reasons: reasonsSchema })
   .meta({ id: 'DetailedHealth' });
 
 export function healthView(summary: HealthSummary): z.infer<typeof healthSchema> {
-  return { status: summary.status, version: summary.version, uptime_seconds: summary.uptimeSeconds };
+  return { status: summary.status, version: summary.version, uptime_seconds: summary.uptimeSeconds, ...reasonsView(summary) };
 }
 
 export function serviceView(report: ServiceReport, withErrors: boolean): z.infer<typeof serviceSchema> {
@@ -47,6 +50,10 @@ export function serviceView(report: ServiceReport, withErrors: boolean): z.infer
   };
 }
 
-export function detailedHealthView(services: ServiceReport[], withErrors: boolean): z.infer<typeof detailedHealthSchema> {
-  return { status: overall(services), services: services.map((report) => serviceView(report, withErrors)) };
+export function detailedHealthView(health: HealthDetails, withErrors: boolean): z.infer<typeof detailedHealthSchema> {
+  return { status: health.status, services: health.services.map((report) => serviceView(report, withErrors)), ...reasonsView(health) };
+}
+
+function reasonsView({ reasons }: Pick<HealthDetails, 'reasons'>): { reasons?: string[] } {
+  return reasons.length === 0 ? {} : { reasons: [...reasons] };
 }

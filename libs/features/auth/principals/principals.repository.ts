@@ -33,6 +33,7 @@ export class PrincipalsRepository {
           FROM logins l JOIN users u ON u.id = l.user_id JOIN memberships m ON m.user_id = u.id
           WHERE l.id = ${loginId}::uuid AND u.id = ${userId}::uuid AND m.workspace_id = ${workspaceId}::uuid
             AND l.revoked_at IS NULL AND l.expires_at > now() AND u.status = 'active'`,
+      { name: 'auth.login' },
     );
     const row = rows[0];
     return row && { userId, instanceAdmin: row.instance_admin, role: row.role, secondsLeft: row.seconds_left };
@@ -59,6 +60,7 @@ export class PrincipalsRepository {
             JOIN memberships m ON m.user_id = p.id AND m.workspace_id = k.workspace_id
           WHERE k.secret_hash = ${hash} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
             AND u.status = 'active' AND p.status = 'active'`,
+      { name: 'auth.key' },
     );
     const row = rows[0];
     if (row === undefined) return undefined;

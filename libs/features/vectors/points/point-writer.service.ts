@@ -58,7 +58,8 @@ export class PointWriter {
 
   async write(target: PointTarget, points: WritablePoint[]): Promise<void> {
     const rows = await this.rows(target, points);
-    const written = await this.postgres.transaction((connection) => this.record(connection, target, rows));
+    // Points are replaced whole under ids that are known: writing them twice is writing them once.
+    const written = await this.postgres.transaction((connection) => this.record(connection, target, rows), { repeatable: true });
     await this.publish(target, rows, written);
   }
 
