@@ -56,10 +56,14 @@ export class Health implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   async details(): Promise<HealthDetails> {
-    const services = await Promise.all(SERVICES.map((name) => this.reportOf(name)));
+    const services = await this.services();
     const { reasons } = this.heartbeat;
     const status = overall(services);
     return { status: status === 'ok' && reasons.length > 0 ? 'degraded' : status, reasons, services };
+  }
+
+  services(): Promise<ServiceReport[]> {
+    return Promise.all(SERVICES.map((name) => this.reportOf(name)));
   }
 
   /** Errors: `not_found` for a name that is no service. */
