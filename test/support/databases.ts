@@ -52,9 +52,9 @@ export async function newDatabase(kind: DatabaseKind, empty = false): Promise<{ 
 export async function openDatabase(kind: DatabaseKind, pool = { size: 2, overflow: 8 }): Promise<TestDatabase> {
   const place = await newDatabase(kind);
   const database = { url: place.url, poolSize: pool.size, poolOverflow: pool.overflow, migrate: 'auto' as const };
+  const { source, embedded } = await openSource({ directory: place.directory, database });
   // A busy machine is no overload of the database.
-  const { source, embedded } = await openSource({ directory: place.directory, database }, { acquireMs: 10_000 });
-  const client = new PostgresClient(source, embedded);
+  const client = new PostgresClient(source, embedded, { waitMs: 10_000 });
   return {
     client,
     directory: place.directory,

@@ -2,16 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceGuard } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import type { Pool, PoolClient, QueryConfig } from 'pg';
-import { connectionFault, translated } from './postgres.error';
+import { connectionFault, translated, WAITED } from './postgres.error';
 
 /** A connection that idled for longer is asked for a sign of life before it is used; the driver would find out by a request that fails. */
 const VALIDATE_AFTER_MS = 5_000;
 const VALIDATION_MS = 500;
 /** So long the server may be starting again before a caller is told; a crash of one backend costs no more. */
-const STARTING_MS = 1_000;
+const STARTING_MS = 2_000;
 const STARTING_POLL_MS = 50;
-/** Above the pool's own deadline with one validation. */
-const ACQUIRE_MS = 3_000;
+/** Where every connection is in use, so long does a caller wait for one. */
+const WAIT_MS = 1_000;
+/** Above all that it may take to get a connection. */
+const DEADLINE_MS = 10_000;
 const PROBE_MS = 1_000;
 
 /** The driver reads it from a single statement as well; its types do not say so. */
@@ -21,6 +23,7 @@ export interface PoolOptions {
   /** False: the embedded database, which lives and dies with this process and opens its files again by itself. */
   remote: boolean;
   validateAfterMs?: number;
+  waitMs?: number;
 }
 
 /**
@@ -31,6 +34,7 @@ export class ConnectionPool {
   private readonly releasedAt = new WeakMap<PoolClient, number>();
   private readonly guard: Pick<ServiceGuard, 'call' | 'trip' | 'close'>;
   private readonly validateAfterMs: number;
+  private readonly waitMs: number;
   /** When the database last answered, by the process's monotonic clock (ms). */
   private answeredAt = Number.NEGATIVE_INFINITY;
 
@@ -39,8 +43,9 @@ export class ConnectionPool {
     options: PoolOptions,
   ) {
     this.validateAfterMs = options.remote ? (options.validateAfterMs ?? VALIDATE_AFTER_MS) : Number.POSITIVE_INFINITY;
+    this.waitMs = options.waitMs ?? (options.remote ? WAIT_MS : Number.POSITIVE_INFINITY);
     this.guard = options.remote
-      ? new ServiceGuard({ service: 'The database', deadlineMs: ACQUIRE_MS, ping: () => this.probe() })
+      ? new ServiceGuard({ service: 'The database', deadlineMs: DEADLINE_MS, ping: () => this.probe() })
       : UNGUARDED;
     pool.on('release', (_error, client) => this.releasedAt.set(client, performance.now()));
   }
@@ -107,9 +112,21 @@ export class ConnectionPool {
 
   /** A connection that breaks while it is in use fails its statement as well, which is where that is heard. */
   private async take(): Promise<PoolClient> {
-    const client = await this.pool.connect();
+    const full = this.pool.totalCount >= this.pool.options.max && this.pool.idleCount === 0;
+    const client = await (full && Number.isFinite(this.waitMs) ? this.waited(this.pool.connect()) : this.pool.connect());
     client.on('error', ignore);
     return client;
+  }
+
+  /** A connection that comes when nobody waits for it any more goes back. */
+  private async waited(coming: Promise<PoolClient>): Promise<PoolClient> {
+    const over = new AbortController();
+    const tooLong = delay(this.waitMs, undefined, { signal: over.signal }).then(() => undefined);
+    tooLong.catch(ignore);
+    const client = await Promise.race([coming, tooLong]).finally(() => over.abort());
+    if (client !== undefined) return client;
+    coming.then((late) => late.release(), ignore);
+    throw new Error(WAITED);
   }
 
   private async isAlive(client: PoolClient, always: boolean): Promise<boolean> {

@@ -3,7 +3,7 @@ import { AppError } from '@kernel/errors';
 import type { PoolClient } from 'pg';
 import type { Sql } from 'sql-template-tag';
 import type { DataSource } from 'typeorm';
-import { ConnectionPool } from './connection-pool';
+import { ConnectionPool, type PoolOptions } from './connection-pool';
 import type { EmbeddedDatabase } from './embedded.client';
 import { connectionFault, translated } from './postgres.error';
 import { poolOf } from './postgres.source';
@@ -35,7 +35,7 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
   constructor(
     private readonly source: DataSource,
     private readonly embeddedDatabase?: EmbeddedDatabase,
-    timing: { validateAfterMs?: number } = {},
+    timing: Pick<PoolOptions, 'validateAfterMs' | 'waitMs'> = {},
   ) {
     this.connections = new ConnectionPool(poolOf(source), { remote: !this.embedded, ...timing });
   }

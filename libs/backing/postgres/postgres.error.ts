@@ -40,7 +40,8 @@ const GONE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOW
 const BROKEN =
   /ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|not queryable|Client was closed|encountered a connection error|timeout expired/;
 const SILENT = 'Query read timeout';
-const WAITED = 'timeout exceeded when trying to connect';
+/** As the driver's pool says it. */
+export const WAITED = 'timeout exceeded when trying to connect';
 
 /**
  * What a fault of the driver says about the connection that it came from:

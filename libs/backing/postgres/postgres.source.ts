@@ -8,8 +8,8 @@ import { MIGRATIONS } from './migrations';
 import { translated } from './postgres.error';
 import { assertUsable, startFault } from './start-fault';
 
-/** Milliseconds: what a statement of a request may take, and how long one may wait for a connection. */
-const TIMING = { statementMs: 5_000, acquireMs: 1_000 };
+/** Milliseconds a statement of a request may take. */
+const STATEMENT_MS = 5_000;
 /** Milliseconds for migrations. */
 const MIGRATION_DEADLINE = 600_000;
 /** Milliseconds for making or recovering the embedded database: seconds on a quiet machine, more on a busy one. */
@@ -21,8 +21,8 @@ const MIGRATION_LOCK = 7_219_043_001;
 
 /** Surplus connections are closed after idling so long. */
 const IDLE_MS = 10_000;
-/** The first connection, at the start, may take longer than those of requests. */
-const FIRST_CONNECTION_MS = 5_000;
+/** Milliseconds for making a connection; for one that is free, a request waits less (connection-pool.ts). */
+const CONNECTION_MS = 5_000;
 
 export interface OpenedSource {
   source: DataSource;
@@ -32,9 +32,8 @@ export interface OpenedSource {
 /** Opens the database that the settings name and brings its schema to the version this build needs (`MIGRATE=off`: only checks it). */
 export async function openSource(
   config: Pick<AppConfig, 'database' | 'directory'>,
-  timing: Partial<typeof TIMING> = {},
+  { statementMs = STATEMENT_MS }: { statementMs?: number } = {},
 ): Promise<OpenedSource> {
-  const { statementMs, acquireMs } = { ...TIMING, ...timing };
   const opened =
     config.database.url === undefined
       ? await embeddedSource(join(config.directory, 'database'), statementMs)
@@ -44,7 +43,6 @@ export async function openSource(
     await opened.source.initialize();
     if (url !== undefined) await assertUsable(opened.source, url, poolSize + poolOverflow);
     await migrate(opened, mode, statementMs);
-    if (url !== undefined) poolOf(opened.source).options.connectionTimeoutMillis = acquireMs;
   } catch (error) {
     if (opened.source.isInitialized) await opened.source.destroy();
     await opened.embedded?.close();
@@ -71,7 +69,7 @@ function realSource(config: Pick<AppConfig, 'database'>, statementDeadline: numb
       max: poolSize + poolOverflow,
       min: poolSize,
       idleTimeoutMillis: IDLE_MS,
-      connectionTimeoutMillis: FIRST_CONNECTION_MS,
+      connectionTimeoutMillis: CONNECTION_MS,
       statement_timeout: statementDeadline,
       query_timeout: statementDeadline + DRIVER_GRACE,
       keepAlive: true,
