@@ -1,10 +1,12 @@
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DataDirectory } from '@backing/data-directory';
+import { MemoryFanout } from '@backing/memory';
 import { PostgresClient, sql, type Queryable } from '@backing/postgres';
 import { AuthModule } from '@features/auth';
 import { Collections, VectorsModule } from '@features/vectors';
 import { AppConfig } from '@kernel/config';
+import { Fanout } from '@kernel/fanout';
 import { v7 } from 'uuid';
 import { openDatabase, type DatabaseKind } from './databases';
 
@@ -33,9 +35,10 @@ export async function openIdentity(kind: DatabaseKind, pool?: { size: number; ov
       providers: [
         { provide: AppConfig, useValue: config },
         { provide: DataDirectory, useValue: directory },
+        { provide: Fanout, useClass: MemoryFanout },
         { provide: PostgresClient, useValue: borrowed(database.client) },
       ],
-      exports: [AppConfig, DataDirectory, PostgresClient],
+      exports: [AppConfig, DataDirectory, Fanout, PostgresClient],
     })
     class GroundModule {}
     @Module({ providers: [{ provide: Collections, useValue: collections }], exports: [Collections] })
