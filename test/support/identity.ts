@@ -1,12 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DataDirectory } from '@backing/data-directory';
-import { MemoryFanout } from '@backing/memory';
+import { MemoryAttempts, MemoryFanout } from '@backing/memory';
 import { PostgresClient, sql, type Queryable } from '@backing/postgres';
 import { AuthModule } from '@features/auth';
 import { Collections, VectorsModule } from '@features/vectors';
 import { AppConfig } from '@kernel/config';
 import { Fanout } from '@kernel/fanout';
+import { AttemptCounts } from '@kernel/limits';
 import { v7 } from 'uuid';
 import { openDatabase, type DatabaseKind } from './databases';
 
@@ -35,10 +36,11 @@ export async function openIdentity(kind: DatabaseKind, pool?: { size: number; ov
       providers: [
         { provide: AppConfig, useValue: config },
         { provide: DataDirectory, useValue: directory },
+        { provide: AttemptCounts, useClass: MemoryAttempts },
         { provide: Fanout, useClass: MemoryFanout },
         { provide: PostgresClient, useValue: borrowed(database.client) },
       ],
-      exports: [AppConfig, DataDirectory, Fanout, PostgresClient],
+      exports: [AppConfig, AttemptCounts, DataDirectory, Fanout, PostgresClient],
     })
     class GroundModule {}
     @Module({ providers: [{ provide: Collections, useValue: collections }], exports: [Collections] })

@@ -1,3 +1,4 @@
+export { RedisAttempts } from './redis-attempts';
 export { RedisClient } from './redis.client';
 export { RedisFanout } from './redis-fanout';
 export { RedisHealth } from './redis.health';

@@ -1,14 +1,14 @@
 import { Global, Module } from '@nestjs/common';
 import { FaissModule, FaissStore } from '@backing/faiss';
 import { InProcessModule, InProcessTransport } from '@backing/in-process';
-import { MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
+import { MemoryAttempts, MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
 import { PgvectorStore, PostgresModule } from '@backing/postgres';
 import { RabbitmqModule, RabbitmqTransport } from '@backing/rabbitmq';
-import { RedisClient, RedisFanout, RedisLimits, RedisModule } from '@backing/redis';
+import { RedisAttempts, RedisClient, RedisFanout, RedisLimits, RedisModule } from '@backing/redis';
 import { AppConfig } from '@kernel/config';
 import { Fanout } from '@kernel/fanout';
 import { JobTransport } from '@kernel/jobs';
-import { Limits } from '@kernel/limits';
+import { AttemptCounts, Limits } from '@kernel/limits';
 import { VectorStores, type VectorStore } from '@kernel/vectors';
 import { ConnectedStores } from './connected-stores';
 
@@ -24,6 +24,12 @@ import { ConnectedStores } from './connected-stores';
       provide: Limits,
       inject: [RedisClient, MemoryLimits],
       useFactory: (redis: RedisClient, memory: MemoryLimits): Limits => (redis.configured ? new RedisLimits(redis, memory) : memory),
+    },
+    {
+      provide: AttemptCounts,
+      inject: [RedisClient, MemoryAttempts],
+      useFactory: (redis: RedisClient, memory: MemoryAttempts): AttemptCounts =>
+        redis.configured ? new RedisAttempts(redis, memory) : memory,
     },
     {
       provide: Fanout,
@@ -42,6 +48,6 @@ import { ConnectedStores } from './connected-stores';
       useFactory: (config: AppConfig, ...stores: VectorStore[]): VectorStores => new ConnectedStores(stores, config.vectors.store),
     },
   ],
-  exports: [Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStores],
+  exports: [AttemptCounts, Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStores],
 })
 export class AdaptersModule {}

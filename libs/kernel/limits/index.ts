@@ -1,1 +1,2 @@
+export { AttemptCounts } from './attempt-counts';
 export { Limits, type LimitAnswer } from './limits';

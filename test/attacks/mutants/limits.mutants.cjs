@@ -39,7 +39,7 @@ module.exports = [
   {
     guard: 'login-per-email',
     file: 'libs/features/auth/people/credentials.service.ts',
-    find: 'this.attempts.take(`login of ${email}`, PER_EMAIL, 60);',
+    find: 'await this.attempts.take(`login of ${email}`, PER_EMAIL, 60);',
     replace: '',
     spec,
     cases: ['O01'],

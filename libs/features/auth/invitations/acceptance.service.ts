@@ -27,9 +27,9 @@ export class Acceptance {
 
   private async limited(address: string, work: () => Promise<SignedIn>): Promise<SignedIn> {
     const key = `accept from ${addressBucket(address)}`;
-    this.attempts.take(key, PER_ADDRESS, 60);
+    await this.attempts.take(key, PER_ADDRESS, 60);
     const signedIn = await work();
-    this.attempts.giveBack(key);
+    await this.attempts.giveBack(key);
     return signedIn;
   }
 }

@@ -24,8 +24,8 @@ export class Credentials {
 
   /** The person's id; undefined for everybody else. `email` is normalised. */
   async prove(email: string, password: string, address: string): Promise<string | undefined> {
-    this.attempts.take(`login from ${addressBucket(address)}`, PER_ADDRESS, 60);
-    this.attempts.take(`login of ${email}`, PER_EMAIL, 60);
+    await this.attempts.take(`login from ${addressBucket(address)}`, PER_ADDRESS, 60);
+    await this.attempts.take(`login of ${email}`, PER_EMAIL, 60);
     const known = await this.accounts.findCredentials(email);
     const matches = await this.passwords.verify(known?.passwordHash, password);
     if (known === undefined || !matches || !known.active) {
@@ -33,8 +33,8 @@ export class Credentials {
       await this.audit.add(undefined, { workspaceId: null, actor: null, action: 'auth.login_failed', details, address });
       return undefined;
     }
-    this.attempts.giveBack(`login from ${addressBucket(address)}`);
-    this.attempts.giveBack(`login of ${email}`);
+    await this.attempts.giveBack(`login from ${addressBucket(address)}`);
+    await this.attempts.giveBack(`login of ${email}`);
     return known.userId;
   }
 }

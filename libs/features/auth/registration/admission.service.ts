@@ -33,7 +33,7 @@ export class Admission {
   /** `first`: nobody is registered yet, and this one may be the first admin. */
   async admit(setupToken: string | undefined, origin: RegistrationOrigin, invited: boolean): Promise<'first' | 'later'> {
     if (await this.accounts.anyUser()) {
-      this.admitLater(origin, invited);
+      await this.admitLater(origin, invited);
       return 'later';
     }
     if (setupToken !== undefined) await this.setupToken.check(setupToken, origin.address);
@@ -47,11 +47,11 @@ export class Admission {
   }
 
   /** `invited`: with a token of an invitation, good or not. */
-  admitLater(origin: RegistrationOrigin, invited: boolean): void {
+  async admitLater(origin: RegistrationOrigin, invited: boolean): Promise<void> {
     const { registration } = this.config.auth;
     if (registration === 'closed')
       throw new AppError('forbidden', 'Registration on this server is closed; an invitation is accepted instead.');
     if (registration === 'invite' && !invited) throw new AppError('forbidden', 'Registration on this server needs an invite_token.');
-    this.attempts.take(`register from ${addressBucket(origin.address)}`, PER_ADDRESS, 3600);
+    await this.attempts.take(`register from ${addressBucket(origin.address)}`, PER_ADDRESS, 3600);
   }
 }

@@ -41,7 +41,7 @@ export class Registration {
       const first = await this.newAccounts.register(person, true);
       if (first !== undefined) return first;
       // Somebody else became the first in the meantime: this one is now like any other.
-      this.admission.admitLater(origin, invited);
+      await this.admission.admitLater(origin, invited);
     }
     const signedIn = await this.newAccounts.register(person, false, invitation);
     if (signedIn === undefined) throw new AppError('conflict', 'email: there is an account with this e-mail already.');

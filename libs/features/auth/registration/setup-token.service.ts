@@ -34,10 +34,10 @@ export class SetupToken {
   async check(token: string, address: string): Promise<void> {
     const expected = await this.stored.findHash();
     const key = `setup ${addressBucket(address)}`;
-    this.attempts.take(key, WRONG_PER_MINUTE, 60);
+    await this.attempts.take(key, WRONG_PER_MINUTE, 60);
     if (expected === undefined || !timingSafeEqual(expected, secretHash(token)))
       throw new AppError('forbidden', 'setup_token is not the setup token of this server.');
-    this.attempts.giveBack(key);
+    await this.attempts.giveBack(key);
   }
 
   /** To be called in the transaction that makes the first user. */
