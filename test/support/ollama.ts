@@ -1,6 +1,7 @@
 import { CATALOGUE } from '@backing/llama-cpp';
 import { OllamaClient, OllamaRuntime } from '@backing/ollama';
 import type { AppConfig } from '@kernel/config';
+import { FixedServers } from '@kernel/discovery';
 import { loadScript } from '../scripts/load-script';
 
 /** The built-in models as the test server has them. */
@@ -22,8 +23,8 @@ export interface OllamaRig {
 }
 
 /** The runtime as the application makes it; end the client with `onApplicationShutdown`. */
-export function openOllama(address: string, limits: Partial<AppConfig['models']> = {}): OllamaRig {
-  const client = new OllamaClient({ ollama: { urls: [address] } } as unknown as AppConfig);
+export function openOllama(address: string | string[], limits: Partial<AppConfig['models']> = {}): OllamaRig {
+  const client = new OllamaClient(new FixedServers([address].flat()));
   const runtime = new OllamaRuntime(client, CATALOGUE, { coldSeconds: 60, firstTokenSeconds: 60, idleSeconds: 60, ...limits });
   return { client, runtime };
 }

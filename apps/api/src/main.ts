@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ConsulRegistration } from '@backing/consul';
 import { DataDirectory } from '@backing/data-directory';
 import { faultOf, Shutdown } from '@features/lifecycle';
 import { strongerModel } from '@features/models';
@@ -22,6 +23,7 @@ async function main(): Promise<void> {
       await app.close();
       throw error;
     });
+    app.get(ConsulRegistration, { strict: false }).begin({ port: portOf(app, config), path: '/readyz' });
     process.stdout.write(welcome(app, config));
   } catch (error) {
     directory.close();
@@ -30,10 +32,8 @@ async function main(): Promise<void> {
 }
 
 function welcome(app: NestFastifyApplication, config: AppConfig): string {
-  const address = app.getHttpServer().address();
-  const port = typeof address === 'object' && address !== null ? address.port : config.http.port;
+  const port = portOf(app, config);
   return banner({
-    // PORT=0 lets the system choose.
     url: config.http.port === 0 ? config.http.publicUrl.replace(/:0$/, `:${port}`) : config.http.publicUrl,
     version: releaseVersion(),
     firstStart: app.get(Setup, { strict: false }).firstStart,
@@ -41,6 +41,12 @@ function welcome(app: NestFastifyApplication, config: AppConfig): string {
     strongerModel: strongerModel(totalmem()),
     chatModel: config.models.chat,
   });
+}
+
+/** PORT=0 lets the system choose. */
+function portOf(app: NestFastifyApplication, config: AppConfig): number {
+  const address = app.getHttpServer().address();
+  return typeof address === 'object' && address !== null ? address.port : config.http.port;
 }
 
 function listenFault(error: unknown, { http }: AppConfig): AppError | undefined {

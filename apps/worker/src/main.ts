@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
+import { ConsulRegistration } from '@backing/consul';
 import { DataDirectory } from '@backing/data-directory';
 import { MetricsServer } from '@backing/prometheus';
 import { RabbitmqTransport } from '@backing/rabbitmq';
+import { Readiness } from '@features/health';
 import { faultOf, Shutdown } from '@features/lifecycle';
 import { type AppConfig, parseConfig, releaseVersion } from '@kernel/config';
 import { AppLog } from '@kernel/log';
@@ -23,6 +25,7 @@ async function main(): Promise<void> {
       throw error;
     });
     const port = app.get(MetricsServer).port;
+    app.get(ConsulRegistration, { strict: false }).begin({ port, healthy: () => app.get(Readiness, { strict: false }).ready() });
     process.stdout.write(`SutazAI Platform ${releaseVersion()}: a worker is ready (metrics and probes on port ${port}).\n`);
   } catch (error) {
     directory.close();

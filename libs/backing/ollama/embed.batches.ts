@@ -2,14 +2,13 @@ import { AppError } from '@kernel/errors';
 import { normaliseWordPiece, type EmbedAnswer, type EmbedRequest } from '@kernel/models';
 import { Breather } from './breather';
 import type { Reading } from './model.shelf';
-import type { OllamaClient } from './ollama.client';
 import type { OllamaModel } from './ollama.model';
 import { assertEvaluated } from './prompt.size';
 
 /** One request: short enough that a question waits no more than a moment behind a document. */
 const BATCH_TEXTS = 8;
 
-interface EmbedLine {
+export interface EmbedLine {
   embeddings?: number[][];
   prompt_eval_count?: number;
   total_duration?: number;
@@ -20,20 +19,16 @@ interface Input {
   tokens: number;
 }
 
+/** Has one batch made into vectors, on whichever server has the model; the answer tells by which of them. */
+export type EmbedBatch = (texts: string[]) => Promise<{ model: OllamaModel; said: EmbedLine }>;
+
 /** The vectors of all texts, in batches. Errors: `context_length_exceeded` naming the text; `unavailable` for an answer that is no vector for each text. */
-export async function embedAll(
-  client: OllamaClient,
-  model: OllamaModel,
-  reading: Reading,
-  request: EmbedRequest,
-  firstSeconds: number,
-): Promise<EmbedAnswer> {
-  const inputs = await inputsOf(model, reading, request);
+export async function embedAll(send: EmbedBatch, first: OllamaModel, reading: Reading, request: EmbedRequest): Promise<EmbedAnswer> {
+  const inputs = await inputsOf(first, reading, request);
   const answer: EmbedAnswer = { vectors: [], inputTokens: 0, seconds: 0 };
   for (let start = 0; start < inputs.length; start += BATCH_TEXTS) {
     const batch = inputs.slice(start, start + BATCH_TEXTS);
-    const body = { model: model.name, input: batch.map(({ text }) => text), truncate: false, options: { num_ctx: model.contextLength } };
-    const said = await client.json<EmbedLine>({ path: 'embed', body, name: model.name, signal: request.signal, seconds: firstSeconds });
+    const { model, said } = await send(batch.map(({ text }) => text));
     const atMost = batch.reduce((sum, { tokens }) => sum + tokens, 0);
     const atLeast = batch.reduce((sum, { text }) => sum + reading.counter.atLeast(text), 0);
     assertEvaluated(model, { atMost, atLeast }, said.prompt_eval_count ?? (atLeast === 0 ? 0 : undefined));

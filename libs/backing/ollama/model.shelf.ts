@@ -1,8 +1,8 @@
 import type { ModelCard } from '@kernel/models';
 import { ControlTokens } from './control.tokens';
-import type { OllamaClient } from './ollama.client';
-import { OllamaModel, type KnownModel, type ShownModel, type TaggedModel } from './ollama.model';
 import { slugOf } from './model.names';
+import { OllamaModel, type KnownModel, type ShownModel, type TaggedModel } from './ollama.model';
+import type { OllamaServer } from './ollama.server';
 import { ByteCounter } from './tokens/byte.counter';
 import type { TokenCounter } from './tokens/token.counter';
 import { counterOf, isUncased } from './tokens/vocabulary';
@@ -23,37 +23,48 @@ export interface Reading {
 }
 
 /**
- * The models on the server, asked for at most every 2 s; a model's description is kept until its digest changes. While the server does not answer, the
- * models seen last are listed as `unknown`. Never rejects.
+ * The models on one server, asked for at most every 2 s; a model's description is kept until its digest changes. While the server does not answer, the
+ * models seen last are listed as `unknown`; a server that did not answer a look is not asked again until a probe has found it. Never rejects.
  */
 export class ModelShelf {
+  /** Whether the server answered the last look. */
+  answers = false;
   private models = new Map<string, OllamaModel>();
   private loaded = new Set<string>();
   private readonly described = new Map<string, OllamaModel>();
-  private readonly readings = new Map<string, Promise<Reading>>();
   private looking?: Promise<void>;
   private lookedAt = -Infinity;
-  private answered = false;
 
   constructor(
-    private readonly client: OllamaClient,
+    private readonly server: OllamaServer,
     private readonly known: readonly KnownModel[],
+    private readonly readings: Map<string, Promise<Reading>>,
   ) {}
 
-  async cards(): Promise<ModelCard[]> {
-    await this.look();
-    const state = this.answered ? 'ready' : 'unknown';
-    return [...this.models.values()].map((model) => ({ ...model.card, state, loaded: this.answered && this.loaded.has(model.name) }));
+  /** Resolves when what the others answer is not older than 2 s. */
+  look(): Promise<void> {
+    if (this.server.away) {
+      this.answers = false;
+      this.forget();
+      return Promise.resolve();
+    }
+    if (performance.now() - this.lookedAt < FRESH) return Promise.resolve();
+    this.looking ??= this.ask().finally(() => {
+      this.looking = undefined;
+      this.lookedAt = performance.now();
+    });
+    return this.looking;
   }
 
-  /** Whether the server answered the last look. */
-  async reachable(): Promise<boolean> {
-    await this.look();
-    return this.answered;
+  cards(): { card: ModelCard; weights: string }[] {
+    const state = this.answers ? 'ready' : 'unknown';
+    return [...this.models.values()].map((model) => ({
+      card: { ...model.card, state, loaded: this.answers && this.isLoaded(model) },
+      weights: model.weights,
+    }));
   }
 
-  async find(slug: string): Promise<OllamaModel | undefined> {
-    await this.look();
+  get(slug: string): OllamaModel | undefined {
     return this.models.get(slug);
   }
 
@@ -83,15 +94,6 @@ export class ModelShelf {
     return { counter: counterOf(info), uncased: isUncased(info), controls: new ControlTokens(info) };
   }
 
-  private look(): Promise<void> {
-    if (performance.now() - this.lookedAt < FRESH) return Promise.resolve();
-    this.looking ??= this.ask().finally(() => {
-      this.looking = undefined;
-      this.lookedAt = performance.now();
-    });
-    return this.looking;
-  }
-
   private async ask(): Promise<void> {
     try {
       const [{ models: tags = [] }, { models: running = [] }] = await Promise.all([this.listed('tags'), this.listed('ps')]);
@@ -103,9 +105,10 @@ export class ModelShelf {
         if (model !== undefined && !this.models.has(model.card.id)) this.models.set(model.card.id, model);
       }
       this.loaded = new Set(running.map(({ name }) => name));
-      this.answered = true;
-    } catch {
-      this.answered = false;
+      this.answers = true;
+    } catch (error) {
+      this.answers = false;
+      this.server.lost(error);
     }
   }
 
@@ -131,11 +134,11 @@ export class ModelShelf {
   }
 
   private listed(path: 'tags' | 'ps'): Promise<{ models?: TaggedModel[] }> {
-    return this.client.json({ path, method: 'GET', name: '', signal: new AbortController().signal, seconds: LOOK });
+    return this.server.json({ path, method: 'GET', name: '', signal: new AbortController().signal, seconds: LOOK });
   }
 
   private show(name: string, seconds: number, verbose: boolean): Promise<ShownModel> {
-    return this.client.json({ path: 'show', body: { model: name, verbose }, name, signal: new AbortController().signal, seconds });
+    return this.server.json({ path: 'show', body: { model: name, verbose }, name, signal: new AbortController().signal, seconds });
   }
 }
 

@@ -83,6 +83,11 @@ export class OllamaModel {
     return this.card.capabilities.includes('thinking');
   }
 
+  /** Tells these weights from others of the same name; by the whole model where its file is not named. */
+  get weights(): string {
+    return this.card.digest ?? `model:${this.tag.digest}`;
+  }
+
   private kindOf({ capabilities = [] }: ShownModel): ModelKind {
     if (capabilities.includes('embedding')) return 'embedding';
     return this.number('pooling_type') !== undefined ? 'embedding' : 'chat';

@@ -10,57 +10,69 @@ import {
   type EmbedRequest,
   type ModelActivity,
   type ModelCard,
-  type ModelKind,
   type SamplingRequest,
 } from '@kernel/models';
 import { AnswerStream } from './answer.stream';
 import { Breather } from './breather';
 import { chatBody, completionBody, toolsOf } from './chat.messages';
-import { embedAll } from './embed.batches';
-import { nameOf } from './model.names';
-import { ModelShelf } from './model.shelf';
+import { embedAll, type EmbedBatch, type EmbedLine } from './embed.batches';
+import { FleetTries } from './fleet.tries';
 import type { OllamaClient } from './ollama.client';
-import { OllamaLibrary } from './ollama.library';
-import { notThere, unreachable } from './ollama.error';
-import type { KnownModel, OllamaModel } from './ollama.model';
+import { leastBusy, OllamaFleet, type Choice, type Wanted } from './ollama.fleet';
+import { removeFrom } from './ollama.library';
+import type { KnownModel } from './ollama.model';
 import { assertFits, chatSize, textSize, type PromptSize } from './prompt.size';
 
+/** What one server is asked for an answer. */
+interface Question {
+  size: PromptSize;
+  path: 'chat' | 'generate';
+  body: Record<string, unknown>;
+  /** A call of a tool must be part of the answer. */
+  demanded: boolean;
+}
+
 /**
- * Models on the Ollama server of OLLAMA_URL. Calls always stream and always name `num_ctx`, since the server's own default cuts prompts silently; how
+ * Models on the Ollama servers of OLLAMA_URL. Calls always stream and always name `num_ctx`, since the server's own default cuts prompts silently; how
  * much it read is checked at the end. Counts are by the model's own vocabulary, never below the true ones (prompts: with room for the template).
- * Errors as the port says; while the server does not answer: `unavailable` at once, and its models are `unknown`.
+ * A call goes to the least busy server that has the model, and to another one when that fails before the first token; never after it. Errors as the
+ * port says; while no server answers: `unavailable` at once, and their models are `unknown`.
  */
 export class OllamaRuntime extends ModelRuntime {
   readonly name = 'ollama';
-  private readonly shelf: ModelShelf;
+  private readonly fleet: OllamaFleet;
   private readonly meters = new Map<string, ActivityMeter>();
 
   constructor(
-    private readonly client: OllamaClient,
+    client: OllamaClient,
     known: readonly KnownModel[],
     private readonly limits: Pick<AppConfig['models'], 'coldSeconds' | 'firstTokenSeconds' | 'idleSeconds'>,
   ) {
     super();
-    this.shelf = new ModelShelf(client, known);
+    this.fleet = new OllamaFleet(client, known);
   }
 
   models(): Promise<ModelCard[]> {
-    return this.shelf.cards();
+    return this.fleet.cards();
+  }
+
+  override variants(slug: string): Promise<ModelCard[]> {
+    return this.fleet.variants(slug);
   }
 
   override reachable(): Promise<boolean> {
-    return this.shelf.reachable();
+    return this.fleet.complete();
   }
 
   /** After a model came or went. */
   refresh(): void {
-    this.shelf.forget();
+    this.fleet.forget();
   }
 
-  /** Takes the model off the server. */
+  /** Takes the model off every server that answers. */
   async remove(slug: string): Promise<void> {
-    const { name } = await this.find(slug);
-    await new OllamaLibrary(this.client).remove(name);
+    const choices = await this.fleet.choices({ slug });
+    await Promise.all(choices.map(({ server, model }) => removeFrom(server, model.name)));
     this.refresh();
   }
 
@@ -69,41 +81,46 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async load(slug: string, signal: AbortSignal): Promise<void> {
-    const model = await this.find(slug);
-    const { name, contextLength } = model;
-    const options = { num_ctx: contextLength };
-    const [path, body] =
-      model.card.kind === 'chat'
-        ? ['generate', { model: name, stream: false, options }]
-        : ['embed', { model: name, input: [], truncate: false, options }];
-    await this.client.json({ path, body, name, signal, seconds: this.limits.coldSeconds });
+    await this.anywhere({ slug }, async ({ server, model: { name, contextLength, card } }) => {
+      const options = { num_ctx: contextLength };
+      const [path, body] =
+        card.kind === 'chat'
+          ? ['generate', { model: name, stream: false, options }]
+          : ['embed', { model: name, input: [], truncate: false, options }];
+      await server.json({ path, body, name, signal, seconds: this.limits.coldSeconds });
+    });
   }
 
-  async *chat(given: ChatRequest): AsyncGenerator<ChatChunk, void> {
-    const model = await this.find(given.model, 'chat');
-    const { counter, controls } = await this.shelf.reading(model);
-    const request = { ...given, turns: controls.brokenTurns(given.turns) };
-    const size = chatSize(counter, model, request.turns, request);
-    const { toolChoice = 'auto' } = request;
-    const demanded = toolsOf(request).length > 0 && toolChoice !== 'auto' && toolChoice !== 'none';
-    yield* this.stream(model, size, request, { path: 'chat', body: chatBody(model, request), demanded });
+  chat(given: ChatRequest): AsyncGenerator<ChatChunk, void> {
+    return this.answered(given, async ({ shelf, model }) => {
+      const { counter, controls } = await shelf.reading(model);
+      const request = { ...given, turns: controls.brokenTurns(given.turns) };
+      const { toolChoice = 'auto' } = request;
+      return {
+        size: chatSize(counter, model, request.turns, request),
+        path: 'chat',
+        body: chatBody(model, request),
+        demanded: toolsOf(request).length > 0 && toolChoice !== 'auto' && toolChoice !== 'none',
+      };
+    });
   }
 
   /** Continues a text without a template. */
-  async *complete(request: CompletionRequest): AsyncGenerator<ChatChunk, void> {
-    const model = await this.find(request.model, 'chat');
-    const { counter } = await this.shelf.reading(model);
-    const size = textSize(counter, request.prompt);
-    yield* this.stream(model, size, request, { path: 'generate', body: completionBody(model, request), demanded: false });
+  complete(request: CompletionRequest): AsyncGenerator<ChatChunk, void> {
+    return this.answered(request, async ({ shelf, model }) => {
+      const { counter } = await shelf.reading(model);
+      return { size: textSize(counter, request.prompt), path: 'generate', body: completionBody(model, request), demanded: false };
+    });
   }
 
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
-    const model = await this.find(request.model, 'embedding');
-    const reading = await this.shelf.reading(model);
+    const wanted: Wanted = { slug: request.model, kind: 'embedding', weights: request.weights };
+    const { shelf, model: first } = leastBusy(await this.fleet.choices(wanted));
+    const reading = await shelf.reading(first);
     const call = this.meter(request.model).enter();
     call.start();
     try {
-      const answer = await embedAll(this.client, model, reading, request, this.firstSeconds(model));
+      const answer = await embedAll(this.batches({ ...wanted, weights: first.weights }, request.signal), first, reading, request);
       this.meter(request.model).add(answer.inputTokens, answer.seconds);
       return answer;
     } finally {
@@ -112,7 +129,8 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async countTokens(slug: string, texts: string[], signal: AbortSignal): Promise<number[]> {
-    const { counter } = await this.shelf.reading(await this.find(slug));
+    const { shelf, model } = leastBusy(await this.fleet.choices({ slug }));
+    const { counter } = await shelf.reading(model);
     const breather = new Breather();
     const counts: number[] = [];
     for (const text of texts) counts.push(await breather.sum(text, (part) => counter.atMost(part), signal));
@@ -120,52 +138,87 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async countPromptTokens(slug: string, turns: ChatTurn[], signal: AbortSignal): Promise<number> {
-    const model = await this.find(slug, 'chat');
-    const { counter, controls } = await this.shelf.reading(model);
+    const { shelf, model } = leastBusy(await this.fleet.choices({ slug, kind: 'chat' }));
+    const { counter, controls } = await shelf.reading(model);
     signal.throwIfAborted();
     return chatSize(counter, model, controls.brokenTurns(turns)).atMost;
   }
 
-  private async *stream(
-    model: OllamaModel,
-    size: PromptSize,
-    request: SamplingRequest,
-    { path, body, demanded }: { path: string; body: Record<string, unknown>; demanded: boolean },
-  ): AsyncGenerator<ChatChunk, void> {
+  /** The answer of the first server that begins one. */
+  private async *answered(request: SamplingRequest, ask: (choice: Choice) => Promise<Question>): AsyncGenerator<ChatChunk, void> {
+    const tries = new FleetTries(this.fleet, { slug: request.model, kind: 'chat' });
+    let begun = false;
+    try {
+      for (let choice = await tries.first(); ; ) {
+        try {
+          for await (const chunk of this.stream(choice, request, await ask(choice))) {
+            begun = true;
+            yield chunk;
+          }
+          return;
+        } catch (error) {
+          if (begun) choice.shelf.forget();
+          if (begun || request.signal.aborted) throw error;
+          choice = await tries.after(choice, error);
+        }
+      }
+    } finally {
+      tries.end();
+    }
+  }
+
+  private async *stream(choice: Choice, request: SamplingRequest, question: Question): AsyncGenerator<ChatChunk, void> {
+    const { server, model } = choice;
+    const { size, path, body, demanded } = question;
     assertFits(model, size, request.maxTokens);
     const meter = this.meter(request.model);
     const call = meter.enter();
     const answer = new AnswerStream(model, size, request, demanded);
     const { signal } = request;
     const { idleSeconds } = this.limits;
-    const lines = this.client.lines({ path, body, name: model.name, signal, seconds: this.firstSeconds(model), idleSeconds });
+    const lines = server.lines({ path, body, name: model.name, signal, seconds: this.firstSeconds(choice), idleSeconds });
     try {
       for await (const chunk of answer.chunks(lines)) {
         call.start();
         yield chunk;
       }
-    } catch (error) {
-      // The server may be gone: what it has is asked again.
-      this.shelf.forget();
-      throw error;
     } finally {
       call.end();
       if (answer.end !== undefined) meter.add(answer.end.outputTokens, answer.end.seconds);
     }
   }
 
-  /** Errors: `unavailable`, at once when the server does not answer, with the command when the model is not there. */
-  private async find(slug: string, kind?: ModelKind): Promise<OllamaModel> {
-    const model = await this.shelf.find(slug);
-    if (!(await this.shelf.reachable())) throw unreachable();
-    if (model === undefined || (kind !== undefined && model.card.kind !== kind)) throw notThere(nameOf(slug));
-    return model;
+  private batches(wanted: Wanted, signal: AbortSignal): EmbedBatch {
+    return (input) =>
+      this.anywhere(wanted, async (choice) => {
+        const { server, model } = choice;
+        const { name, contextLength } = model;
+        const body = { model: name, input, truncate: false, options: { num_ctx: contextLength } };
+        const said = await server.json<EmbedLine>({ path: 'embed', body, name, signal, seconds: this.firstSeconds(choice) });
+        return { model, said };
+      });
+  }
+
+  /** Work that may be done again, by the first server that does it. */
+  private async anywhere<T>(wanted: Wanted, work: (choice: Choice) => Promise<T>): Promise<T> {
+    const tries = new FleetTries(this.fleet, wanted);
+    try {
+      for (let choice = await tries.first(); ; ) {
+        try {
+          return await work(choice);
+        } catch (error) {
+          choice = await tries.after(choice, error);
+        }
+      }
+    } finally {
+      tries.end();
+    }
   }
 
   /** Loading the weights counts as waiting for the first token. */
-  private firstSeconds(model: OllamaModel): number {
+  private firstSeconds({ shelf, model }: Choice): number {
     const { coldSeconds, firstTokenSeconds } = this.limits;
-    return this.shelf.isLoaded(model) ? firstTokenSeconds : coldSeconds + firstTokenSeconds;
+    return shelf.isLoaded(model) ? firstTokenSeconds : coldSeconds + firstTokenSeconds;
   }
 
   private meter(model: string): ActivityMeter {

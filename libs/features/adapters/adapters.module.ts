@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { ConsulClient, ConsulModule, ConsulServers } from '@backing/consul';
 import { FaissModule, FaissStore } from '@backing/faiss';
 import { InProcessModule, InProcessTransport } from '@backing/in-process';
 import { MemoryAttempts, MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
@@ -6,6 +7,7 @@ import { PgvectorStore, PostgresModule } from '@backing/postgres';
 import { RabbitmqModule, RabbitmqTransport } from '@backing/rabbitmq';
 import { RedisAttempts, RedisClient, RedisFanout, RedisLimits, RedisModule } from '@backing/redis';
 import { AppConfig } from '@kernel/config';
+import { FixedServers, ServerList } from '@kernel/discovery';
 import { Fanout } from '@kernel/fanout';
 import { JobTransport } from '@kernel/jobs';
 import { AttemptCounts, Limits } from '@kernel/limits';
@@ -18,7 +20,7 @@ import { ConnectedStores } from './connected-stores';
  */
 @Global()
 @Module({
-  imports: [FaissModule, InProcessModule, MemoryModule, PostgresModule, RabbitmqModule, RedisModule],
+  imports: [ConsulModule, FaissModule, InProcessModule, MemoryModule, PostgresModule, RabbitmqModule, RedisModule],
   providers: [
     {
       provide: Limits,
@@ -43,11 +45,18 @@ import { ConnectedStores } from './connected-stores';
         config.rabbitmq.url === undefined ? own : rabbitmq,
     },
     {
+      // The servers of OLLAMA_URL: those that it names, or those that Consul knows.
+      provide: ServerList,
+      inject: [AppConfig, ConsulClient],
+      useFactory: ({ ollama }: AppConfig, consul: ConsulClient): ServerList =>
+        ollama.service === undefined ? new FixedServers(ollama.urls) : new ConsulServers(consul, ollama.service),
+    },
+    {
       provide: VectorStores,
       inject: [AppConfig, PgvectorStore, FaissStore],
       useFactory: (config: AppConfig, ...stores: VectorStore[]): VectorStores => new ConnectedStores(stores, config.vectors.store),
     },
   ],
-  exports: [AttemptCounts, Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, VectorStores],
+  exports: [AttemptCounts, Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, ServerList, VectorStores],
 })
 export class AdaptersModule {}

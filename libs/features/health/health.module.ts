@@ -1,4 +1,5 @@
 import { Module, type Type } from '@nestjs/common';
+import { ConsulHealth, ConsulModule } from '@backing/consul';
 import { FaissHealth, FaissModule } from '@backing/faiss';
 import { KongHealth, KongModule } from '@backing/kong';
 import { OllamaHealth, OllamaModule } from '@backing/ollama';
@@ -17,11 +18,12 @@ const INDICATORS: Type<ServiceIndicator>[] = [
   FaissHealth,
   RedisHealth,
   RabbitmqHealth,
+  ConsulHealth,
   OllamaHealth,
   KongHealth,
   WorkersHealth,
 ];
-const MODULES = [PostgresModule, FaissModule, RedisModule, RabbitmqModule, OllamaModule, KongModule, ProcessesModule];
+const MODULES = [PostgresModule, FaissModule, RedisModule, RabbitmqModule, ConsulModule, OllamaModule, KongModule, ProcessesModule];
 
 /** What the platform says about its own state. */
 @Module({

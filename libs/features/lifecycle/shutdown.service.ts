@@ -1,4 +1,5 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { ConsulRegistration } from '@backing/consul';
 import type { DataDirectory } from '@backing/data-directory';
 import { Readiness } from '@features/health';
 import { AppConfig } from '@kernel/config';
@@ -10,7 +11,7 @@ const SAME_SIGNAL_MS = 1_000;
 const GATEWAY_SECONDS = 5;
 
 /**
- * Ends the process in order: not ready, (gateways notice,) no new connections, streams closed, jobs handed back, requests in flight answered,
+ * Ends the process in order: not ready, out of Consul, (gateways notice,) no new connections, streams closed, jobs handed back, requests in flight answered,
  * the database closed, the directory unlocked. It has SHUTDOWN_SECONDS for it; a second signal, a second later, ends it at once.
  */
 export class Shutdown {
@@ -42,6 +43,8 @@ export class Shutdown {
     }, config.shutdownSeconds * 1_000);
     this.log.log({ msg: 'stopping', signal }, 'Shutdown');
     this.app.get(Readiness).drain();
+    // Nobody waits for it but the end of the application, and that for a second at most.
+    void this.app.get(ConsulRegistration, { strict: false }).end();
     if (signal === 'SIGTERM' && !config.http.loopback) await sleep(Math.min(GATEWAY_SECONDS, config.shutdownSeconds / 5));
     try {
       await this.app.close();

@@ -1,3 +1,4 @@
+import { AppError } from '@kernel/errors';
 import {
   ModelRuntime,
   type ChatChunk,
@@ -30,6 +31,10 @@ export class GuardedRuntime extends ModelRuntime {
     return cards.map((card) => (card.state === 'missing' && this.pulling.has(card.id) ? { ...card, state: 'pulling' } : card));
   }
 
+  override variants(model: string): Promise<ModelCard[]> {
+    return this.runtime.variants(model);
+  }
+
   override reachable(): Promise<boolean> {
     return this.runtime.reachable();
   }
@@ -50,10 +55,13 @@ export class GuardedRuntime extends ModelRuntime {
     return this.runtime.complete(request);
   }
 
+  /** By weights that belong into the model's space alone. */
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
-    const card = (await this.runtime.models()).find(({ id }) => id === request.model);
-    if (card !== undefined) await this.fingerprints.check(card, this.runtime);
-    return this.runtime.embed(request);
+    const cards = await this.runtime.variants(request.model);
+    if (cards.length === 0) return this.runtime.embed(request);
+    const known = cards.filter((card) => this.fingerprints.agrees(card, this.runtime));
+    const { weights } = known.find(isReady) ?? (await this.compared(cards, known));
+    return this.runtime.embed({ ...request, weights });
   }
 
   countTokens(model: string, texts: string[], signal: AbortSignal): Promise<number[]> {
@@ -63,4 +71,24 @@ export class GuardedRuntime extends ModelRuntime {
   countPromptTokens(model: string, turns: ChatTurn[], signal: AbortSignal): Promise<number> {
     return this.runtime.countPromptTokens(model, turns, signal);
   }
+
+  /** The first that belongs there, of those that can be compared now; else one that is known to and is away. Errors: `conflict`. */
+  private async compared(cards: ModelCard[], known: ModelCard[]): Promise<ModelCard> {
+    const conflicts: unknown[] = [];
+    for (const card of known.length === 0 ? cards : cards.filter(isReady)) {
+      try {
+        await this.fingerprints.check(card, this.runtime);
+        return card;
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === 'conflict')) throw error;
+        conflicts.push(error);
+      }
+    }
+    if (known[0] !== undefined) return known[0];
+    throw conflicts[0];
+  }
+}
+
+function isReady({ state }: ModelCard): boolean {
+  return state === 'ready';
 }

@@ -26,25 +26,38 @@ const BUILT_IN = 'llama.cpp';
 @Injectable()
 export class SpaceFingerprints {
   private readonly logger = new Logger(SpaceFingerprints.name);
-  private readonly agreed = new Map<string, Promise<void>>();
+  private readonly checks = new Map<string, Promise<void>>();
+  private readonly agreed = new Set<string>();
 
   constructor(private readonly repository: FingerprintsRepository) {}
 
   /** Resolves when this runtime's vectors belong into the model's space; asked once for each runtime and weights. */
   check(card: ModelCard, runtime: ModelRuntime): Promise<void> {
-    const key = `${runtime.name} ${card.id} ${card.digest}`;
-    const known = this.agreed.get(key);
+    const key = keyOf(card, runtime);
+    const known = this.checks.get(key);
     if (known !== undefined) return known;
     const checking = this.compare(card, runtime);
-    this.agreed.set(key, checking);
-    checking.catch(() => this.agreed.delete(key));
+    this.checks.set(key, checking);
+    checking.then(
+      () => this.checks.get(key) === checking && this.agreed.add(key),
+      () => this.checks.delete(key),
+    );
     return checking;
+  }
+
+  /** Whether a check has found so already. */
+  agrees(card: ModelCard, runtime: ModelRuntime): boolean {
+    return this.agreed.has(keyOf(card, runtime));
   }
 
   /** The model is gone: what comes under its name next begins anew. */
   async forget(model: string): Promise<void> {
     await this.repository.remove(model);
-    for (const key of this.agreed.keys()) if (key.split(' ')[1] === model) this.agreed.delete(key);
+    for (const key of this.checks.keys()) {
+      if (key.split(' ')[1] !== model) continue;
+      this.checks.delete(key);
+      this.agreed.delete(key);
+    }
   }
 
   private async compare(card: ModelCard, runtime: ModelRuntime): Promise<void> {
@@ -63,11 +76,15 @@ export class SpaceFingerprints {
   }
 }
 
+function keyOf({ id, digest, weights }: ModelCard, { name }: ModelRuntime): string {
+  return `${name} ${id} ${weights ?? digest}`;
+}
+
 async function made(card: ModelCard, runtime: ModelRuntime): Promise<Float32Array[]> {
   // All who wait share it: none of them cancels it.
   const { signal } = new AbortController();
   const embed = async (input: 'query' | 'document', texts: string[]): Promise<Float32Array[]> =>
-    (await runtime.embed({ model: card.id, texts, input, signal })).vectors;
+    (await runtime.embed({ model: card.id, texts, input, weights: card.weights, signal })).vectors;
   return [...(await embed('query', TEXTS.slice(0, QUESTIONS))), ...(await embed('document', TEXTS.slice(QUESTIONS)))];
 }
 

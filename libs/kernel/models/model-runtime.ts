@@ -20,6 +20,8 @@ export interface ModelCard {
   /** `chat` or `embedding`; further `completion`, `tools` (native calls), `json_schema` (constrained output), `thinking`. */
   capabilities: string[];
   embedding?: EmbeddingTraits;
+  /** Tells these weights from others that go by the same id in this runtime; unset where there can be no others. Never shown. */
+  weights?: string;
 }
 
 export interface EmbeddingTraits {
@@ -104,6 +106,8 @@ export interface EmbedRequest {
   texts: string[];
   /** A model may embed questions and passages differently. */
   input: 'query' | 'document';
+  /** By these weights of the model alone (`ModelCard.weights`); `unavailable` when nobody has them now. */
+  weights?: string;
   /** Exact count so far, whenever it changes: what an aborted call has used. */
   onTokens?(inputTokens: number): void;
   signal: AbortSignal;
@@ -131,7 +135,11 @@ export interface ModelActivity {
 export abstract class ModelRuntime {
   abstract readonly name: string;
   abstract models(): Promise<ModelCard[]>;
-  /** Whether it answers at all; never rejects. */
+  /** The model's card for each set of weights that it has under this id now. */
+  async variants(model: string): Promise<ModelCard[]> {
+    return (await this.models()).filter(({ id }) => id === model);
+  }
+  /** Whether all of it answers; never rejects. */
   reachable(): Promise<boolean> {
     return Promise.resolve(true);
   }

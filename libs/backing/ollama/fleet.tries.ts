@@ -1,0 +1,46 @@
+import { AppError } from '@kernel/errors';
+import { leastBusy, type Choice, type OllamaFleet, type Wanted } from './ollama.fleet';
+import type { OllamaServer } from './ollama.server';
+
+/**
+ * One call and the servers that it tries, each once: the best, and after a failure the best of those that are left, with the same weights. While it is
+ * under way it counts as a call of that server. Only what another server may do better goes on (`unavailable`, `timeout`).
+ */
+export class FleetTries {
+  private readonly tried = new Set<OllamaServer>();
+  private current?: OllamaServer;
+
+  constructor(
+    private readonly fleet: OllamaFleet,
+    private wanted: Wanted,
+  ) {}
+
+  /** Errors: those of `OllamaFleet.choices`. */
+  async first(): Promise<Choice> {
+    const choices = await this.fleet.choices(this.wanted, this.tried);
+    // Chosen and counted at once: calls that come together must see one another.
+    const best = leastBusy(choices);
+    this.end();
+    this.current = best.server;
+    this.current.calls += 1;
+    this.tried.add(best.server);
+    this.wanted = { ...this.wanted, weights: best.model.weights };
+    return best;
+  }
+
+  /** Where it goes on; throws the failure when it cannot. */
+  async after({ shelf }: Choice, failure: unknown): Promise<Choice> {
+    const elsewhere = failure instanceof AppError && (failure.code === 'unavailable' || failure.code === 'timeout');
+    if (!elsewhere) throw failure;
+    // The server may be gone: what it has is asked again.
+    shelf.forget();
+    return this.first().catch(() => {
+      throw failure;
+    });
+  }
+
+  end(): void {
+    if (this.current !== undefined) this.current.calls -= 1;
+    this.current = undefined;
+  }
+}

@@ -1,0 +1,2 @@
+export { FixedServers } from './fixed-servers';
+export { ServerList } from './server-list';
