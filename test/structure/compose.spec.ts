@@ -1,5 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '@kernel/config';
@@ -358,6 +360,16 @@ describe('docker-compose.yml', () => {
     expect(table.sort()).toEqual(used.sort());
   });
 
+  it('takes no variable that its guide does not tell of, and each has a default', () => {
+    const text = read('docker-compose.yml');
+    const used = new Set([...text.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name));
+    const told = new Set([...read('docs/deploy.md').matchAll(/`(SUTAZAI_\w+)`/g)].map(([, name]) => name));
+    // The profiles set these.
+    const ofProfiles = ['NEO4J', 'CHROMA', 'QDRANT', 'FAISS'].map((service) => `SUTAZAI_${service}_URL`);
+    expect([...used].filter((name) => !told.has(name)).sort()).toEqual(ofProfiles.sort());
+    expect([...text.matchAll(/\$\{\w+\}|\$\{\w+:?\?/g)]).toEqual([]);
+  });
+
   it('starts what the image holds', () => {
     const programs = ours(compose).map(([name, { command }]) => [name, command?.at(-1) ?? 'dist/apps/api/src/main.js'] as const);
     expect(programs.filter(([, path]) => !/^dist\/apps\/[a-z]+\/src\/main\.js$/.test(path))).toEqual([]);
@@ -449,6 +461,38 @@ describe('the secrets', () => {
     const known = new Set([...read('.env.example').matchAll(/^# ([A-Z][A-Z0-9_]*)=/gm)].map(([, name]) => name));
     const given = ours(compose).flatMap(([, { environment = {} }]) => Object.keys(environment).map((key) => key.replace(/_FILE$/, '')));
     expect(given.filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
+describe('the question of a health check without curl', () => {
+  const DOCKERFILE = read('deploy/Dockerfile');
+  const ofImage = (JSON.parse(/^ {2}CMD (\[.*\])$/m.exec(DOCKERFILE)?.[1] ?? '[]') as string[])[2] ?? '';
+  const questions = [
+    ...BARE.map((name) => [name, filled(compose.services[name]?.healthcheck?.test[3] ?? '').replace(/\/(\d{4,5}) /, '/$PORT ')] as const),
+    ['the image', ofImage] as const,
+  ];
+  /** Its exit code, with the port of the service replaced by a free one of this machine. */
+  const ask = (script: string, port: number): Promise<number | null> =>
+    new Promise((resolve) =>
+      spawn('bash', ['-c', script], { env: { PATH: process.env.PATH, PORT: String(port) }, stdio: 'ignore' }).once('close', resolve),
+    );
+
+  it.each(questions)('of %s is answered by 200 alone', async (name, script) => {
+    let status = 200;
+    const asked: string[] = [];
+    const server = createServer((request, answer) => {
+      asked.push(`${request.method} ${request.url}`);
+      answer.writeHead(status).end('{}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    expect(await ask(script, port)).toBe(0);
+    status = 503;
+    expect(await ask(script, port)).not.toBe(0);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    expect(await ask(script, port)).not.toBe(0);
+    expect(asked).toEqual(Array.from({ length: 2 }, () => (name === 'chroma' ? 'GET /api/v2/heartbeat' : 'GET /readyz')));
   });
 });
 
