@@ -1,7 +1,7 @@
 // npm run image:prove: does outside of Docker what deploy/Dockerfile does inside, says what the image will weigh, and starts the API from it as it runs
 // there: as user 10001, without rights, on a tree that cannot be written. Linux and root are needed for the start; without them only the sum is shown.
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { refusal } from '../confinement/confinement.mjs';
 import { freePort } from '../services/server.mjs';
 import { folders } from '../settings.mjs';
 import { npm } from '../toolchain/npm.mjs';
-import { ROOT, StepError, exitWith, say } from '../toolchain/process.mjs';
+import { ROOT, StepError, exitWith, run, say } from '../toolchain/process.mjs';
 import { copiesOf, stagesOf } from './dockerfile.mjs';
 import { bytesOf, prune } from './prune.mjs';
 
@@ -41,18 +41,18 @@ await exitWith(async () => {
 /** Every COPY of the last stage; answers the MB of each part. */
 async function assemble(place, app) {
   const stages = stagesOf();
-  const made = { pruned: await installed(place), compiled: ROOT, faiss: ROOT };
+  const folder = await installed(place);
+  await runStage(
+    stages.find(({ name }) => name === 'faiss'),
+    folder,
+  );
+  prune(join(folder, 'node_modules'));
+  const made = { pruned: folder, faiss: folder, compiled: ROOT };
   const parts = {};
   for (const { from, sources, target } of copiesOf(stages.at(-1))) {
     for (const source of sources) {
       const path = from === undefined ? join(ROOT, source) : join(made[from], source.replace(/^\/build\//, ''));
-      if (from === 'faiss' && !existsSync(path)) {
-        say('The native part of FAISS has not been built here (npm run faiss:build): it is left out.');
-        continue;
-      }
-      const to = join(app, target.endsWith('/') || sources.length > 1 ? join(target, source.split('/').at(-1)) : target);
-      mkdirSync(dirname(to), { recursive: true });
-      cpSync(path, to, { recursive: true, dereference: true });
+      copyInto(app, path, source, target);
       const name = from === undefined ? 'scripts, licences' : target;
       parts[name] = (parts[name] ?? 0) + bytesOf(path) / MEGABYTE;
     }
@@ -62,12 +62,27 @@ async function assemble(place, app) {
 
 /** The packages for running, as the image gets them. */
 async function installed(place) {
-  const folder = join(place, 'pruned');
+  const folder = join(place, 'build');
   mkdirSync(folder);
   for (const file of ['package.json', 'package-lock.json', '.npmrc']) cpSync(join(ROOT, file), join(folder, file));
   await npm(process.execPath, ['ci', '--omit=dev', '--min-release-age=0', '--prefix', folder], 'Installing the packages of the image');
-  prune(join(folder, 'node_modules'));
   return folder;
+}
+
+/** What a stage copies from the context, and the scripts that it runs there. */
+async function runStage(stage, folder) {
+  for (const { sources, target } of copiesOf(stage)) for (const source of sources) copyInto(folder, join(ROOT, source), source, target);
+  for (const { text } of stage.instructions.filter(({ keyword, text: line }) => keyword === 'RUN' && line.startsWith('node '))) {
+    const code = await run(process.execPath, text.split(' ').slice(1), { cwd: folder, stdio: ['ignore', process.stderr, process.stderr] });
+    if (code !== 0) throw new StepError(`${text} ended with ${code}.`);
+  }
+}
+
+/** A target that ends with / is a folder. */
+function copyInto(folder, path, source, target) {
+  const to = join(folder, target.endsWith('/') ? join(target, source.split('/').at(-1)) : target);
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(path, to, { recursive: true, dereference: true });
 }
 
 function show(parts) {

@@ -218,7 +218,7 @@ const RULES: Record<string, { faults: (of: string) => unknown[]; breach: (of: st
 
 describe('deploy/Dockerfile', () => {
   it('is read', () => {
-    expect(stagesOf(text).map(({ name }) => name)).toEqual(['base', 'compiled', 'installed', 'pruned', 'runtime']);
+    expect(stagesOf(text).map(({ name }) => name)).toEqual(['base', 'compiled', 'installed', 'faiss', 'pruned', 'runtime']);
   });
 
   it.each(Object.entries(RULES))('%s', (_rule, { faults, breach }) => {
