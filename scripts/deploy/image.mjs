@@ -1,5 +1,5 @@
-// npm run image:prove: does outside of Docker what deploy/Dockerfile does inside, says what the image will weigh, and starts the API from it as it runs
-// there: as user 10001, without rights, on a tree that cannot be written. Linux and root are needed for the start; without them only the sum is shown.
+// npm run image:prove: does outside of Docker what deploy/Dockerfile does inside, says what it will weigh, and starts the API and the FAISS service
+// from it as they run there: as user 10001, without rights, on a tree that cannot be written. Without Linux and root only the sum is shown.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,14 @@ const MEGABYTE = 1e6;
 const LIMIT_MB = 600;
 const USER = '10001';
 const READY_MS = 60_000;
+/** Those that need no other server. */
+const PROGRAMS = ['dist/apps/api/src/main.js', 'dist/apps/faiss/src/main.js'];
+/** Arguments: the tree, a folder that may be written to, and the program with its own. */
+const MOUNTS = [
+  'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"',
+  `mount -t tmpfs -o uid=${USER},gid=${USER},mode=0700 tmpfs "$2"`,
+  `cd "$1" && shift 2 && exec setpriv --reuid ${USER} --regid ${USER} --clear-groups --no-new-privs --inh-caps -all --bounding-set -all -- "$@"`,
+].join(' && ');
 /**
  * What lies below our own files, in MB: Debian 12 "slim", Node with its headers and npm as its image has them (the layer that takes npm out again does
  * not make it smaller), OpenBLAS with its Fortran library and OpenMP. Rounded up from what their packages name as installed size.
@@ -31,7 +39,7 @@ await exitWith(async () => {
     const total = show({ ...BASE, ...parts });
     if (total > LIMIT_MB) throw new StepError(`The image would be larger than ${LIMIT_MB} MB.`);
     const reason = refusal();
-    if (reason === undefined) await start(app, place);
+    if (reason === undefined) for (const program of PROGRAMS) await start(program, app, place);
     else say(`Not started: ${reason}.`);
   } finally {
     rmSync(place, { recursive: true, force: true });
@@ -92,58 +100,43 @@ function show(parts) {
   return total;
 }
 
-async function start(app, place) {
+/** One program of the image, on a data directory and a port of its own. */
+async function start(program, app, place) {
   const port = await freePort();
   const binary = join(place, 'node');
   cpSync(process.execPath, binary);
-  const data = join(place, 'data');
-  mkdirSync(data);
-  const mounts = [
-    `mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"`,
-    `mount -t tmpfs -o uid=${USER},gid=${USER},mode=0700 tmpfs "$2"`,
-    `cd "$1" && shift 2 && exec setpriv --reuid ${USER} --regid ${USER} --clear-groups --no-new-privs --inh-caps -all --bounding-set -all -- "$@"`,
-  ].join(' && ');
+  const data = mkdtempSync(join(place, 'data-'));
   execFileSync('chmod', ['-R', 'go+rX', place]);
-  const command = ['--mount', '--propagation', 'private', '/bin/sh', '-c', mounts, 'sh', app, data, binary, ...entry()];
-  const { modelsDir } = folders();
-  const env = {
-    HOST: '127.0.0.1',
-    PORT: String(port),
-    METRICS_PORT: '0',
-    DATA_DIR: join(data, 'own'),
-    MODELS_DIR: modelsDir,
-    HOME: data,
-    TMPDIR: data,
-  };
-  const child = spawn('unshare', command, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const env = { HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: '0', DATA_DIR: join(data, 'own'), HOME: data, TMPDIR: data };
+  const args = ['--mount', '--propagation', 'private', '/bin/sh', '-c', MOUNTS, 'sh', app, data, binary, '--enable-source-maps', program];
+  const options = { env: { PATH: process.env.PATH, MODELS_DIR: folders().modelsDir, ...env }, stdio: ['ignore', 'ignore', 'pipe'] };
+  const child = spawn('unshare', args, options);
   let said = '';
   child.stderr.on('data', (bytes) => (said += bytes));
   const ended = new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
   try {
     await untilReady(child, `http://127.0.0.1:${port}/readyz`, () => said);
-    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-    const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1];
-    const rights = /^CapEff:\s+(\w+)/m.exec(status)?.[1];
-    if (uid !== USER || Number(rights) !== 0) throw new StepError(`It runs as ${uid} with the rights ${rights}.`);
-    process.stdout.write(`started as user ${uid}, rights ${rights}, tree read-only: /readyz answers 200\n`);
+    process.stdout.write(`${program}: ${identityOf(child.pid)}, on a tree that is read-only, and /readyz answers 200\n`);
   } finally {
     child.kill('SIGTERM');
     const code = await ended;
-    process.stdout.write(`ended by SIGTERM with ${code}\n`);
+    process.stdout.write(`${program}: ended by SIGTERM with ${code}\n`);
   }
 }
 
-/** ENTRYPOINT is the program, CMD its arguments. */
-function entry() {
-  const { instructions } = stagesOf().at(-1);
-  return instructions.find(({ keyword }) => keyword === 'CMD').words;
+function identityOf(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1];
+  const rights = /^CapEff:\s+(\w+)/m.exec(status)?.[1];
+  if (uid !== USER || Number(`0x${rights}`) !== 0) throw new StepError(`It runs as ${uid} with the rights ${rights}.`);
+  return `user ${uid}, rights ${rights}`;
 }
 
 async function untilReady(child, url, said) {
   const deadline = Date.now() + READY_MS;
   for (;;) {
     if (child.exitCode !== null || Date.now() > deadline)
-      throw new StepError(`The API did not start from the image's files: ${said().slice(-2_000)}`);
+      throw new StepError(`It did not start from the image's files: ${said().slice(-2_000)}`);
     const ready = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
       (answer) => answer.ok,
       () => false,
