@@ -8,12 +8,12 @@ import { connectionFault, translated, WAITED } from './postgres.error';
 const VALIDATE_AFTER_MS = 5_000;
 const VALIDATION_MS = 500;
 /** So long the server may be starting again before a caller is told; a crash of one backend costs no more. */
-const STARTING_MS = 2_000;
-const STARTING_POLL_MS = 50;
+const STARTING_MS = 5_000;
+const STARTING_POLL_MS = 100;
 /** Where every connection is in use, so long does a caller wait for one. */
 const WAIT_MS = 1_000;
 /** Above all that it may take to get a connection. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 15_000;
 const PROBE_MS = 1_000;
 
 /** The driver reads it from a single statement as well; its types do not say so. */
