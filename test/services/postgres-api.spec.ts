@@ -73,7 +73,9 @@ describe('the API while its PostgreSQL fails', () => {
     const back = performance.now();
     const healed = await healing(back);
     await traffic.stop();
-    process.stdout.write(`away: ${JSON.stringify(summary(during))}, /livez p50 ${machine} ms; well again ${Math.round(healed)} ms after the server\n`);
+    process.stdout.write(
+      `away: ${JSON.stringify(summary(during))}, /livez p50 ${machine} ms; well again ${Math.round(healed)} ms after the server\n`,
+    );
     // Who asks while a second passes is let in from memory, and told by the route.
     expect(new Set(away.map(({ status }) => status))).toEqual(new Set([503]));
     expect(away.every(({ retryAfter }) => Number(retryAfter) >= 1)).toBe(true);

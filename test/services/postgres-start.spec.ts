@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,29 @@ import { openSource } from '@backing/postgres';
 import { Client } from 'pg';
 import { startServerOf, type TestServer } from '../support/services';
 
-const MAIN = join(__dirname, '..', '..', 'dist', 'apps', 'api', 'src', 'main.js');
+const ROOT = join(__dirname, '..', '..');
+const PRELOAD = join(ROOT, 'test', 'support', 'package-list.cjs');
+const MAIN = join(ROOT, 'dist', 'apps', 'api', 'src', 'main.js');
 
-describe('A wrong DATABASE_URL', () => {
+/** What only a process needs whose settings name its service. */
+const UNUSED = [
+  'ioredis',
+  'amqplib',
+  'amqp-connection-manager',
+  'neo4j-driver',
+  'chromadb',
+  '@qdrant/js-client-rest',
+  'consul',
+  'ollama',
+  'faiss-node',
+  'node-llama-cpp',
+  '@electric-sql/pglite',
+  'mammoth',
+  'linkedom',
+  'unpdf',
+];
+
+describe('A DATABASE_URL', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServerOf('postgres', 'startPostgres', { settings: { max_connections: 12 } } as object);
@@ -45,6 +65,29 @@ describe('A wrong DATABASE_URL', () => {
       `DATABASE_URL: the server at 127.0.0.1:${server.port} refuses the user "app" with this password.`,
     ]);
     expect(stdout + stderr).not.toContain('s3cret');
+  }, 90_000);
+
+  it('that is right starts a process which loads no driver of a service that is not set', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sutazai-test-'));
+    const list = join(directory, 'packages');
+    const pool = { DATABASE_POOL_SIZE: '2', DATABASE_POOL_OVERFLOW: '2' };
+    const own = { PORT: '0', METRICS_PORT: '0', DATA_DIR: join(directory, 'data'), MODELS_DIR: directory, LOADED_PACKAGES: list };
+    const child = spawn(process.execPath, ['--require', PRELOAD, MAIN], {
+      env: { PATH: process.env.PATH, DATABASE_URL: server.url, ...pool, ...own },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    await new Promise<void>((resolve, reject) => {
+      let said = '';
+      child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()).includes('is ready at') && resolve());
+      child.once('exit', (code) => reject(new Error(`It ended with ${code}.`)));
+    });
+    child.kill('SIGKILL');
+    await ended;
+    const loaded = readFileSync(list, 'utf8').trim().split('\n');
+    rmSync(directory, { recursive: true, force: true });
+    expect(loaded).toEqual(expect.arrayContaining(['pg', 'typeorm', '@nestjs/core']));
+    expect(loaded.filter((name) => UNUSED.includes(name))).toEqual([]);
   }, 90_000);
 
   it('of a database that is not there', async () => {

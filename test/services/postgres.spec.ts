@@ -86,8 +86,7 @@ describe('PostgresClient over a real server', () => {
   });
 
   it('does not repeat what changes something, unless it is keyed', async () => {
-    const slowly = (id: string) =>
-      sql`INSERT INTO written SELECT ${id}::uuid, 1 FROM pg_sleep(1) ON CONFLICT (id) DO NOTHING`;
+    const slowly = (id: string) => sql`INSERT INTO written SELECT ${id}::uuid, 1 FROM pg_sleep(1) ON CONFLICT (id) DO NOTHING`;
     const [once, keyed] = [v7(), v7()];
     const lost = client.query(slowly(once)).catch((error: unknown) => error);
     await until(async () => (await endBackend('INSERT INTO written')) > 0, 5_000);
