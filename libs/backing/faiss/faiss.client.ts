@@ -15,6 +15,8 @@ const CONNECT_MS = 1_000;
 /** What a child that is being started, or started again, may add before it listens. */
 const CHILD_MS = 15_000;
 const CONNECTIONS = 8;
+/** A child may die of what it is asked; one that dies of something else may do so again while the call is repeated. */
+const CHILD_RETRIES = 3;
 /** How long the end of a child may take to be known, and between two looks. */
 const FAREWELL_MS = 500;
 const PAUSE_MS = 10;
@@ -34,7 +36,7 @@ export interface FaissCall {
 
 /**
  * The one way to FAISS: over kept connections to FAISS_URL, or to a child of this process, which the first call starts. Every call may be repeated
- * (writes go by id), and one that a dying child or connection took with it is repeated once. Errors: `unavailable` (away, or it cannot run here, with
+ * (writes go by id), and one that a dying child or connection took with it is repeated: once to a service, three times to a child. Errors: `unavailable` (away, or it cannot run here, with
  * what to do), `timeout`, and what the service itself answers.
  */
 @Injectable()
@@ -95,7 +97,7 @@ export class FaissClient implements OnApplicationShutdown {
     throw new AppError('unavailable', `${message} FAISS_URL names a service elsewhere.`, { retryable: false, retryAfterSeconds: 60 });
   }
 
-  /** A call that broke under way is made once more; one that found no child listening has not begun, and waits for the next. */
+  /** A call that broke under way is made again; one that found no child listening has not begun, and waits for the next. */
   private async attempt(call: FaissCall, signal: AbortSignal): Promise<Record<string, unknown>> {
     for (let broken = 0; ; ) {
       const { pid } = this.child;
@@ -104,7 +106,8 @@ export class FaissClient implements OnApplicationShutdown {
       } catch (error) {
         const kind = signal.aborted ? 'other' : kindOf(error);
         if (kind === 'broken') broken += 1;
-        if (kind === 'other' || broken > 1 || (kind === 'absent' && this.remote)) throw this.translated(error);
+        if (kind === 'other' || broken > (this.remote ? 1 : CHILD_RETRIES) || (kind === 'absent' && this.remote))
+          throw this.translated(error);
         if (!this.remote) await this.farewell(pid, signal);
       }
     }
