@@ -223,6 +223,11 @@ describe('deploy/kong/kong.yml', () => {
     expect(read('deploy/kong/kong.yml')).toBe(kong.kongYaml(document));
   });
 
+  it('asks for the name under which the API enters itself', () => {
+    const [, name] = /name: `(sutazai-\$\{role\})`/.exec(read('libs/backing/consul/consul.registration.ts')) ?? [];
+    expect(config.upstreams[0]?.targets[0]?.target).toBe(`${name?.replace('${role}', 'api')}.service.consul:10200`);
+  });
+
   it('keeps to the schema', () => {
     expect(schema.safeParse(config)).toMatchObject({ success: true });
   });
