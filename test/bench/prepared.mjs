@@ -39,7 +39,10 @@ async function each(work) {
 }
 
 const postgres = await startPostgres();
-const { source } = await openSource({ directory: '/nowhere', database: { url: postgres.url, poolSize: 1, poolOverflow: 0, migrate: 'auto' } });
+const { source } = await openSource({
+  directory: '/nowhere',
+  database: { url: postgres.url, poolSize: 1, poolOverflow: 0, migrate: 'auto' },
+});
 const client = new PostgresClient(source);
 try {
   const [named, unnamed] = [hotStatements(client), hotStatements(nameless(client))];
