@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { JobSignals } from '@features/jobs';
 import { FaultProxy } from '../support/fault-proxy';
 import { openRedis, roomInMinute, startOwnRedis, until, type OwnRedis, type RedisPart } from '../support/redis';
 
@@ -9,6 +10,8 @@ import { openRedis, roomInMinute, startOwnRedis, until, type OwnRedis, type Redi
 const BUDGET_MS = 50;
 const SLACK_MS = 250;
 const SLOW_MS = 1_500;
+/** So often readers look at the database by themselves. */
+const POLL_MS = 250;
 
 describe('Redis', () => {
   let redis: OwnRedis;
@@ -157,6 +160,17 @@ describe('Redis', () => {
       other.fanout.publish('news', 'c');
       await until(async () => heard.length > 2, 1_000);
       expect(heard).toEqual(['one a b', 'other a b', 'one c']);
+    });
+
+    it('wake whoever reads a job that another process works on, long before the next look at the database', async () => {
+      const [reading, working] = [await open(), await open()];
+      const reader = new JobSignals(reading.fanout).subscribe('a');
+      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:job:a'))[1] === 1, 2_000);
+      const waiting = timed(() => reader.next(10_000, new AbortController().signal));
+      new JobSignals(working.fanout).notify('a');
+      expect(await waiting).toBeLessThan(POLL_MS);
+      reader.close();
+      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:job:a'))[1] === 0, 2_000);
     });
 
     it('are heard here while Redis is away, and everywhere again when it is back', async () => {

@@ -14,7 +14,7 @@ interface Product {
   stop(): Promise<unknown>;
   remove(): void;
 }
-type ProductClass = new (options: { environment: Record<string, string>; nodeFlags?: string[] }) => Product;
+type ProductClass = new (options: { environment: Record<string, string>; directory: string; nodeFlags?: string[] }) => Product;
 
 export interface Answer {
   status: number;
@@ -30,7 +30,10 @@ export class Replica {
   static async start(environment: Record<string, string>, nodeFlags: string[] = []): Promise<Replica> {
     if (!existsSync(join(ROOT, 'dist', 'apps', 'api', 'src', 'main.js'))) throw new Error('The product is not built: npm run build.');
     const { ServerProcess } = (await import(join(ROOT, 'test', 'support', 'server.mjs'))) as { ServerProcess: ProductClass };
-    const replica = new Replica(new ServerProcess({ environment: { RATE_LIMIT_PER_MINUTE: '100000', ...environment }, nodeFlags }));
+    // A migrated database of its own, unless the settings name one.
+    const { directory } = await newDatabase('embedded', environment.DATABASE_URL !== undefined);
+    const settings = { RATE_LIMIT_PER_MINUTE: '100000', ...environment };
+    const replica = new Replica(new ServerProcess({ environment: settings, directory, nodeFlags }));
     await replica.product.start();
     return replica;
   }
