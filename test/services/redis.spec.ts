@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { JobSignals } from '@features/jobs';
 import { FaultProxy } from '../support/fault-proxy';
 import { openRedis, roomInMinute, startOwnRedis, until, type OwnRedis, type RedisPart } from '../support/redis';
 
@@ -10,8 +9,6 @@ import { openRedis, roomInMinute, startOwnRedis, until, type OwnRedis, type Redi
 const BUDGET_MS = 50;
 const SLACK_MS = 250;
 const SLOW_MS = 1_500;
-/** So often readers look at the database by themselves. */
-const POLL_MS = 250;
 
 describe('Redis', () => {
   let redis: OwnRedis;
@@ -129,84 +126,20 @@ describe('Redis', () => {
           expect(took).toBeGreaterThan(BUDGET_MS - 5);
           expect(took).toBeLessThan(BUDGET_MS + SLACK_MS);
         }
-        const later = [];
+        const later: number[] = [];
         for (let count = 0; count < 200; count += 1) {
           later.push(await timed(() => part.limits.take(newKey(), 1)));
           await delay(5);
         }
-        later.sort((a, b) => a - b);
-        // Nine of ten: the machine itself may hold up the others.
-        expect(later[180]).toBeLessThan(5);
+        // Most of them: the machine itself may hold up the others.
+        for (const times of [later.slice(0, 10), later])
+          expect(times.filter((took) => took < 5).length).toBeGreaterThan(0.8 * times.length);
         await expect(part.client.check()).rejects.toThrow(/^Redis /);
         redis.server.resume();
         await proxy.clear();
         expect(await until(() => isUp(part), 5_000)).toBeLessThan(5_000);
       },
     );
-  });
-
-  describe('words', () => {
-    it('reach the listeners of every process once, those of the own one at once, and nobody who has left', async () => {
-      const [one, other] = [await open(), await open()];
-      const heard: string[] = [];
-      one.fanout.subscribe('news', (word) => heard.push(`one ${word}`));
-      const leave = other.fanout.subscribe('news', (word) => heard.push(`other ${word}`));
-      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:news'))[1] === 2, 2_000);
-      one.fanout.publish('news', 'a b');
-      expect(heard).toEqual(['one a b']);
-      await until(async () => heard.length > 1, 1_000);
-      leave();
-      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:news'))[1] === 1, 1_000);
-      other.fanout.publish('news', 'c');
-      await until(async () => heard.length > 2, 1_000);
-      expect(heard).toEqual(['one a b', 'other a b', 'one c']);
-    });
-
-    it('wake whoever reads a job that another process works on, long before the next look at the database', async () => {
-      const [reading, working] = [await open(), await open()];
-      const reader = new JobSignals(reading.fanout).subscribe('a');
-      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:job:a'))[1] === 1, 2_000);
-      const waiting = timed(() => reader.next(10_000, new AbortController().signal));
-      new JobSignals(working.fanout).notify('a');
-      expect(await waiting).toBeLessThan(POLL_MS);
-      reader.close();
-      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:job:a'))[1] === 0, 2_000);
-    });
-
-    it('are heard here while Redis is away, and everywhere again when it is back', async () => {
-      const [one, other] = [await open(), await open()];
-      const heard: string[] = [];
-      one.fanout.subscribe('news', (word) => heard.push(word));
-      await redis.server.kill();
-      await until(async () => !(await isUp(one)), 1_000);
-      one.fanout.publish('news', 'here');
-      // Listened to for the first time while Redis is away.
-      one.fanout.subscribe('late', (word) => heard.push(word));
-      expect(heard).toEqual(['here']);
-      await redis.server.restart();
-      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:news', 'app:late')).join() === 'app:news,1,app:late,1', 5_000);
-      await until(() => isUp(other), 5_000);
-      other.fanout.publish('news', 'there');
-      other.fanout.publish('late', 'too');
-      await until(async () => heard.length > 2, 1_000);
-      expect(heard).toEqual(['here', 'there', 'too']);
-    });
-
-    it('come again over a new connection when that which listens has gone silent', async () => {
-      const { part: deaf, proxy } = await openBehind();
-      const other = await open();
-      let heard = 0;
-      deaf.fanout.subscribe('news', () => (heard += 1));
-      await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:news'))[1] === 1, 2_000);
-      await proxy.put({ kind: 'silent' });
-      await until(async () => !(await isUp(deaf)), 3_000);
-      await delay(2_100);
-      await proxy.clear();
-      await until(async () => {
-        other.fanout.publish('news', 'again');
-        return heard > 0;
-      }, 6_000);
-    });
   });
 
   it.each<[string, (url: URL) => Promise<(() => void) | void>, string]>([
