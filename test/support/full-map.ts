@@ -31,7 +31,9 @@ export class FullMap {
     await manage(broker, 'PUT', `/api/vhosts/${corner}`);
     await manage(broker, 'PUT', `/api/permissions/${corner}/${url.username}`, { configure: '.*', write: '.*', read: '.*' });
     url.pathname = `/${corner}`;
-    return new FullMap({ ...settings, RABBITMQ_URL: url.href }, broker);
+    // Tries at the doors are counted by address for an hour: each suite begins anew.
+    const redis = settings.REDIS_URL === undefined ? {} : { REDIS_URL: `${settings.REDIS_URL}?prefix=${corner}` };
+    return new FullMap({ ...settings, ...redis, RABBITMQ_URL: url.href }, broker);
   }
 
   /** After the API has brought the database to its version. */

@@ -1,4 +1,4 @@
-import { redisAddress } from './redis-address';
+import { redisAddress, redisPrefix } from './redis-address';
 
 it.each([
   ['redis://cache', { host: 'cache', port: 6379 }],
@@ -6,4 +6,13 @@ it.each([
   ['rediss://:secret@[::1]:7000/', { host: '::1', port: 7000, password: 'secret', tls: {} }],
 ])('%s', (url, options) => {
   expect(redisAddress(url)).toEqual(options);
+});
+
+it.each([
+  ['redis://cache', 'app:'],
+  ['redis://cache/1?prefix=', 'app:'],
+  ['redis://cache?prefix=green-2', 'app:green-2:'],
+  ['redis://cache?prefix=a*:b', 'app:ab:'],
+])('the names of %s begin with %s', (url, prefix) => {
+  expect(redisPrefix(url)).toBe(prefix);
 });

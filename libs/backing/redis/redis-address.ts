@@ -15,3 +15,9 @@ export function redisAddress(url: string): RedisOptions {
     ...(protocol === 'rediss:' ? { tls: {} } : {}),
   };
 }
+
+/** What all names of an installation begin with: `?prefix=NAME` keeps several apart that share a Redis. */
+export function redisPrefix(url: string): string {
+  const name = new URL(url).searchParams.get('prefix')?.replace(/[^\w-]/g, '') ?? '';
+  return name === '' ? 'app:' : `app:${name}:`;
+}

@@ -3,12 +3,11 @@ import type { Redis } from 'ioredis';
 import { ServiceGuard } from '@kernel/calls';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
+import { redisPrefix } from './redis-address';
 import { RedisConnection } from './redis-connection';
 import { faultOf } from './redis-fault';
 import { RedisSubscriber, type ChannelListener } from './redis-subscriber';
 
-/** What belongs to the platform in a Redis that others use as well: keys and channels. */
-const PREFIX = 'app:';
 const COMMAND_MS = 50;
 const CHECK_MS = 900;
 /** The first requests should be counted together with those of other processes; a start does not wait longer for that. */
@@ -24,12 +23,15 @@ export class RedisClient implements OnModuleInit, OnApplicationBootstrap, OnAppl
   private readonly guard: ServiceGuard;
   private readonly commands?: RedisConnection;
   private readonly subscriber?: RedisSubscriber;
+  /** What belongs to this installation in a Redis that others use as well: keys and channels. */
+  private readonly prefix: string = '';
   private fault?: string;
 
   constructor(config: AppConfig) {
     const { url } = config.redis;
     this.guard = new ServiceGuard({ service: 'Redis', deadlineMs: COMMAND_MS, ping: () => this.pingInTime() });
     if (url === undefined) return;
+    this.prefix = redisPrefix(url);
     const name = `sutazai-${config.role}`;
     this.commands = new RedisConnection(url, name, { ready: () => this.guard.look(), lost: (fault) => this.lose(fault) });
     this.subscriber = new RedisSubscriber(url, `${name}-words`);
@@ -59,7 +61,7 @@ export class RedisClient implements OnModuleInit, OnApplicationBootstrap, OnAppl
 
   /** The platform's own name of a key or channel. */
   named(name: string): string {
-    return PREFIX + name;
+    return this.prefix + name;
   }
 
   /** Sends one command (or one and, after its answer, another), within 50 ms. */
