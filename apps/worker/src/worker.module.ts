@@ -8,6 +8,7 @@ import { ChatModule } from '@features/chat';
 import { DocumentsModule } from '@features/documents';
 import { HealthModule, Readiness } from '@features/health';
 import { JobsModule } from '@features/jobs';
+import { LineageModule } from '@features/lineage';
 import { ModelPullsModule } from '@features/models';
 import { UsageModule } from '@features/usage';
 import { PointBatchesModule } from '@features/vectors';
@@ -28,6 +29,7 @@ import { JobsConsumer } from './jobs.consumer';
     ModelPullsModule,
     ChatModule,
     AgentsModule,
+    LineageModule,
   ],
   controllers: [JobsConsumer],
   providers: [MetricsServer, { provide: Probes, useExisting: Readiness }],

@@ -6,6 +6,7 @@ export { pageConditions, pageOf, pageOrder } from './page.clause';
 export { pointMetadata, visiblePoint } from './point.clause';
 export { PostgresClient, type Queryable, type StatementOptions } from './postgres.client';
 export { isUniqueViolation, sqlState } from './postgres.error';
+export { PostgresGraph } from './postgres.graph';
 export { PostgresHealth } from './postgres.health';
 export { PostgresListener, type WordListener } from './postgres.listener';
 export { PostgresModule } from './postgres.module';

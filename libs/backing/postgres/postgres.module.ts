@@ -3,6 +3,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { AppConfig } from '@kernel/config';
 import { PostgresBlobs } from './blobs.store';
 import { PostgresClient } from './postgres.client';
+import { PostgresGraph } from './postgres.graph';
 import { PostgresHealth } from './postgres.health';
 import { PostgresListener } from './postgres.listener';
 import { openSource } from './postgres.source';
@@ -27,9 +28,10 @@ import { PgvectorStore } from './postgres.store';
       useFactory: ({ database }: AppConfig, client: PostgresClient) => new PostgresListener(database.url, client),
     },
     PostgresBlobs,
+    PostgresGraph,
     PostgresHealth,
     PgvectorStore,
   ],
-  exports: [PostgresBlobs, PostgresClient, PostgresHealth, PostgresListener, PgvectorStore],
+  exports: [PostgresBlobs, PostgresClient, PostgresGraph, PostgresHealth, PostgresListener, PgvectorStore],
 })
 export class PostgresModule {}

@@ -3,12 +3,14 @@ import { ConsulClient, ConsulModule, ConsulServers } from '@backing/consul';
 import { FaissModule, FaissStore } from '@backing/faiss';
 import { InProcessModule, InProcessTransport } from '@backing/in-process';
 import { MemoryAttempts, MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
-import { PgvectorStore, PostgresModule } from '@backing/postgres';
+import { Neo4jGraph, Neo4jModule } from '@backing/neo4j';
+import { PgvectorStore, PostgresGraph, PostgresModule } from '@backing/postgres';
 import { RabbitmqModule, RabbitmqTransport } from '@backing/rabbitmq';
 import { RedisAttempts, RedisClient, RedisFanout, RedisLimits, RedisModule } from '@backing/redis';
 import { AppConfig } from '@kernel/config';
 import { FixedServers, ServerList } from '@kernel/discovery';
 import { Fanout } from '@kernel/fanout';
+import { Graph } from '@kernel/graph';
 import { JobTransport } from '@kernel/jobs';
 import { AttemptCounts, Limits } from '@kernel/limits';
 import { VectorStores, type VectorStore } from '@kernel/vectors';
@@ -20,7 +22,7 @@ import { ConnectedStores } from './connected-stores';
  */
 @Global()
 @Module({
-  imports: [ConsulModule, FaissModule, InProcessModule, MemoryModule, PostgresModule, RabbitmqModule, RedisModule],
+  imports: [ConsulModule, FaissModule, InProcessModule, MemoryModule, Neo4jModule, PostgresModule, RabbitmqModule, RedisModule],
   providers: [
     {
       provide: Limits,
@@ -56,7 +58,12 @@ import { ConnectedStores } from './connected-stores';
       inject: [AppConfig, PgvectorStore, FaissStore],
       useFactory: (config: AppConfig, ...stores: VectorStore[]): VectorStores => new ConnectedStores(stores, config.vectors.store),
     },
+    {
+      provide: Graph,
+      inject: [AppConfig, Neo4jGraph, PostgresGraph],
+      useFactory: (config: AppConfig, neo4j: Neo4jGraph, ledger: PostgresGraph): Graph => (config.neo4j.url === undefined ? ledger : neo4j),
+    },
   ],
-  exports: [AttemptCounts, Fanout, InProcessModule, JobTransport, RabbitmqModule, Limits, ServerList, VectorStores],
+  exports: [AttemptCounts, Fanout, Graph, InProcessModule, JobTransport, RabbitmqModule, Limits, ServerList, VectorStores],
 })
 export class AdaptersModule {}

@@ -2,6 +2,7 @@ import { Module, type Type } from '@nestjs/common';
 import { ConsulHealth, ConsulModule } from '@backing/consul';
 import { FaissHealth, FaissModule } from '@backing/faiss';
 import { KongHealth, KongModule } from '@backing/kong';
+import { Neo4jHealth, Neo4jModule } from '@backing/neo4j';
 import { OllamaHealth, OllamaModule } from '@backing/ollama';
 import { PostgresHealth, PostgresModule } from '@backing/postgres';
 import { RabbitmqHealth, RabbitmqModule } from '@backing/rabbitmq';
@@ -18,12 +19,23 @@ const INDICATORS: Type<ServiceIndicator>[] = [
   FaissHealth,
   RedisHealth,
   RabbitmqHealth,
+  Neo4jHealth,
   ConsulHealth,
   OllamaHealth,
   KongHealth,
   WorkersHealth,
 ];
-const MODULES = [PostgresModule, FaissModule, RedisModule, RabbitmqModule, ConsulModule, OllamaModule, KongModule, ProcessesModule];
+const MODULES = [
+  PostgresModule,
+  FaissModule,
+  RedisModule,
+  RabbitmqModule,
+  Neo4jModule,
+  ConsulModule,
+  OllamaModule,
+  KongModule,
+  ProcessesModule,
+];
 
 /** What the platform says about its own state. */
 @Module({

@@ -6,6 +6,7 @@ import { Vectors1764500000005 } from './1764500000005-vectors';
 import { Usage1764500000006 } from './1764500000006-usage';
 import { Agents1764500000007 } from './1764500000007-agents';
 import { Members1764600000001 } from './1764600000001-members';
+import { Lineage1764700000002 } from './1764700000002-lineage';
 import { Processes1764700000003 } from './1764700000003-processes';
 import { StoreChanges1764700000004 } from './1764700000004-store-changes';
 
@@ -19,6 +20,7 @@ export const MIGRATIONS = [
   Usage1764500000006,
   Agents1764500000007,
   Members1764600000001,
+  Lineage1764700000002,
   Processes1764700000003,
   StoreChanges1764700000004,
 ];
