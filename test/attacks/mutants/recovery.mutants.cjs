@@ -70,7 +70,7 @@ module.exports = [
   {
     guard: 'suspension-forgotten-at-once',
     file: 'libs/features/auth/people/users.service.ts',
-    find: 'this.principals.forget(() => true);',
+    find: 'this.principals.forget({});',
     replace: '',
     spec,
     cases: ['G10'],
