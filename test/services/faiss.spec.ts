@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StoredVector } from '@kernel/vectors';
 import {
-  type AcknowledgedPoints,
   expectThere,
   faissBinding,
   faissStore,
@@ -16,6 +15,7 @@ import {
   spaceOf,
   until,
   up,
+  type WriteLoad,
   writing,
 } from '../support/faiss';
 import { FaultProxy } from '../support/fault-proxy';
@@ -153,22 +153,18 @@ describe('the FAISS service', () => {
   it('loses nothing that it acknowledged to kill -9 while it writes', async () => {
     const space = spaceOf('dot', 32);
     await own.store.ensureSpace(space);
-    const all: AcknowledgedPoints = { kept: [], gone: [] };
-    for (let round = 0; round < 5; round += 1) {
-      let going = true;
-      const writers = [1, 2, 3].map(() => writing(own.store, space, LEFT, () => going));
-      await new Promise((resolve) => setTimeout(resolve, 150 + round * 17));
+    const load: WriteLoad = { going: true, acknowledged: { kept: [], gone: [] } };
+    const writers = [1, 2, 3].map(() => writing(own, space, LEFT, load));
+    for (let round = 1; round <= 5; round += 1) {
+      const enough = load.acknowledged.gone.length + 10 * round;
+      await until(() => load.acknowledged.gone.length >= enough);
       await server.kill();
       await server.restart();
-      going = false;
-      for (const { kept, gone } of await Promise.all(writers)) {
-        all.kept.push(...kept);
-        all.gone.push(...gone);
-      }
     }
+    load.going = false;
+    await Promise.all(writers);
     await up(own);
-    expect(all.kept.length).toBeGreaterThan(30);
-    await expectThere(own.store, space, LEFT, all);
+    await expectThere(own.store, space, LEFT, load.acknowledged);
   });
 
   it('drops what was half written when it died, and nothing before it', async () => {

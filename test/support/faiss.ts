@@ -64,29 +64,27 @@ export interface AcknowledgedPoints {
   gone: string[];
 }
 
+export interface WriteLoad {
+  going: boolean;
+  acknowledged: AcknowledgedPoints;
+}
+
 /** Writes and deletes for as long as it shall; calls that fail are outages, and their points may be there or not. */
-export async function writing(
-  store: FaissStore,
-  space: EmbeddingSpace,
-  collection: string,
-  going: () => boolean,
-): Promise<AcknowledgedPoints> {
+export async function writing({ store }: OwnStore, space: EmbeddingSpace, collection: string, load: WriteLoad): Promise<void> {
   const next = numbersFrom(Math.floor(Math.random() * 2 ** 31));
-  const acknowledged: AcknowledgedPoints = { kept: [], gone: [] };
-  while (going()) {
+  while (load.going) {
     const [first, ...rest] = pointsOf(7, space.dimensions, [collection], next);
     if (first === undefined) continue;
     try {
       await store.upsert(space, [first, ...rest]);
-      acknowledged.kept.push(...rest);
+      load.acknowledged.kept.push(...rest);
       await store.delete(space, [first.physicalId]);
-      acknowledged.gone.push(first.physicalId);
+      load.acknowledged.gone.push(first.physicalId);
     } catch (error) {
       expect(error).toMatchObject({ code: expect.stringMatching(/^(unavailable|timeout)$/) });
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
-  return acknowledged;
 }
 
 /** All that was acknowledged is there, and nothing that was deleted; a sample is its own nearest neighbour. */
