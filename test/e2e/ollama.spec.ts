@@ -121,7 +121,8 @@ describeOllama('the server with OLLAMA_URL', () => {
     await ollama.kill();
     while ((await job(jobId)).status === 'running') await new Promise((resolve) => setTimeout(resolve, 10));
     expect(await job(jobId)).toMatchObject({ status: 'queued' });
-    expect(await service()).toMatchObject({ status: 'down' });
+    // A look between requests may have found it up less than 2 s ago: that answer still serves everybody.
+    while ((await service()).status !== 'down') await new Promise((resolve) => setTimeout(resolve, 50));
     const health = await api.get('/health');
     expect([health.status, health.json.status]).toEqual([200, 'degraded']);
     const { json } = await api.get(`/api/v1/models/${CHAT}`, person.accessToken);

@@ -6,8 +6,9 @@ import { OllamaClient } from './ollama.client';
 import { unreachable } from './ollama.error';
 import type { OllamaServer } from './ollama.server';
 
-/** One that is silent must not hide what the others say within the second of the whole check. */
-const SECONDS = 0.8;
+const SECONDS = 1;
+/** One of several that is silent must not hide what the others say within the second of the whole check. */
+const SECONDS_OF_SEVERAL = 0.8;
 
 /**
  * Asks every server for its version over the shared connections: up when all answer, degraded when some do, down when none does. Answers are cached for
@@ -44,7 +45,9 @@ export class OllamaHealth implements ServiceIndicator {
   private async state(): Promise<{ message?: string; details?: Record<string, number> }> {
     const servers = await this.client.servers();
     if (servers.length === 0) throw new AppError('unavailable', 'OLLAMA_URL: no healthy server is known.');
-    const failed = (await Promise.all(servers.map(faultOf))).filter((fault) => fault !== undefined);
+    const failed = (
+      await Promise.all(servers.map((server) => faultOf(server, servers.length === 1 ? SECONDS : SECONDS_OF_SEVERAL)))
+    ).filter((fault) => fault !== undefined);
     const details = { servers: servers.length, answering: servers.length - failed.length };
     if (failed.length === 0) return servers.length === 1 ? {} : { details };
     if (failed.length < servers.length)
@@ -53,10 +56,10 @@ export class OllamaHealth implements ServiceIndicator {
   }
 }
 
-async function faultOf(server: OllamaServer): Promise<{ place: string; error: unknown } | undefined> {
+async function faultOf(server: OllamaServer, seconds: number): Promise<{ place: string; error: unknown } | undefined> {
   try {
     const { signal } = new AbortController();
-    await server.json({ path: 'version', method: 'GET', name: '', signal, seconds: SECONDS, probe: true });
+    await server.json({ path: 'version', method: 'GET', name: '', signal, seconds, probe: true });
     return undefined;
   } catch (error) {
     return { place: server.place, error };
