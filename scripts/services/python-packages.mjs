@@ -15,9 +15,10 @@ const INSTALL_MS = 10 * 60_000;
 
 /**
  * Answers the Python interpreter and the folder for its PYTHONPATH with the packages of `requirements` (a file with exact versions; where it has
- * hashes, pip takes nothing else). `name` begins the folder's name, `label` says in messages what it is. `offline` answers undefined instead of downloading.
+ * hashes, pip takes nothing else); `dependencies: false` leaves out what they ask for. `name` begins the folder's name, `label` says in messages what it is. `offline` answers undefined instead of downloading.
  */
-export async function ensurePythonPackages({ name, label, requirements, cache = folders().servicesCache, offline = false }) {
+export async function ensurePythonPackages(packages) {
+  const { name, label, requirements, dependencies = true, cache = folders().servicesCache, offline = false } = packages;
   const digest = createHash('sha256')
     .update(await readFile(requirements, 'utf8'))
     .digest('hex')
@@ -27,16 +28,17 @@ export async function ensurePythonPackages({ name, label, requirements, cache = 
   if (!there && offline) return undefined;
   const python = await findPython();
   if (python === undefined) throw new StepError('There is no Python with pip here: install python3 and python3-pip.');
-  if (!there) await withLock(`${folder}.lock`, `installing ${label}`, () => install(python, { folder, label, requirements }));
+  if (!there) await withLock(`${folder}.lock`, `installing ${label}`, () => install(python, { folder, label, requirements, dependencies }));
   return { python, path: folder };
 }
 
-async function install(python, { folder, label, requirements }) {
+async function install(python, { folder, label, requirements, dependencies }) {
   if (await exists(folder)) return;
   const workshop = `${folder}.new`;
   await rm(workshop, { recursive: true, force: true });
   await mkdir(dirname(workshop), { recursive: true });
   const options = ['--only-binary=:all:', '--no-input', '--disable-pip-version-check', '--quiet', '--target', workshop];
+  if (!dependencies) options.push('--no-deps');
   try {
     await run(python, ['-m', 'pip', 'install', ...options, '-r', requirements], { timeout: INSTALL_MS, maxBuffer: 16 << 20 });
   } catch (error) {

@@ -1,10 +1,12 @@
 import { Global, Module } from '@nestjs/common';
+import { ChromaModule, ChromaStore } from '@backing/chroma';
 import { ConsulClient, ConsulModule, ConsulServers } from '@backing/consul';
 import { FaissModule, FaissStore } from '@backing/faiss';
 import { InProcessModule, InProcessTransport } from '@backing/in-process';
 import { MemoryAttempts, MemoryFanout, MemoryLimits, MemoryModule } from '@backing/memory';
 import { Neo4jGraph, Neo4jModule } from '@backing/neo4j';
 import { PgvectorStore, PostgresGraph, PostgresModule } from '@backing/postgres';
+import { QdrantModule, QdrantStore } from '@backing/qdrant';
 import { RabbitmqModule, RabbitmqTransport } from '@backing/rabbitmq';
 import { RedisAttempts, RedisClient, RedisFanout, RedisLimits, RedisModule } from '@backing/redis';
 import { AppConfig } from '@kernel/config';
@@ -22,7 +24,18 @@ import { ConnectedStores } from './connected-stores';
  */
 @Global()
 @Module({
-  imports: [ConsulModule, FaissModule, InProcessModule, MemoryModule, Neo4jModule, PostgresModule, RabbitmqModule, RedisModule],
+  imports: [
+    ChromaModule,
+    ConsulModule,
+    FaissModule,
+    InProcessModule,
+    MemoryModule,
+    Neo4jModule,
+    PostgresModule,
+    QdrantModule,
+    RabbitmqModule,
+    RedisModule,
+  ],
   providers: [
     {
       provide: Limits,
@@ -55,8 +68,14 @@ import { ConnectedStores } from './connected-stores';
     },
     {
       provide: VectorStores,
-      inject: [AppConfig, PgvectorStore, FaissStore],
-      useFactory: (config: AppConfig, ...stores: VectorStore[]): VectorStores => new ConnectedStores(stores, config.vectors.store),
+      inject: [AppConfig, PgvectorStore, ChromaStore, QdrantStore, FaissStore],
+      useFactory: (config: AppConfig, ...stores: VectorStore[]): VectorStores => {
+        const unset = [config.chroma.url === undefined ? 'chroma' : '', config.qdrant.url === undefined ? 'qdrant' : ''];
+        return new ConnectedStores(
+          stores.filter((store) => !unset.includes(store.name)),
+          config.vectors.store,
+        );
+      },
     },
     {
       provide: Graph,

@@ -144,7 +144,9 @@ export class ServiceGuard {
   }
 
   private refusal(): AppError {
-    return new AppError('unavailable', `${this.options.service} does not answer.`, {
+    // What a repeat does not mend (a wrong key, a wrong server) is said as it was found.
+    const told = this.cause instanceof AppError && !this.cause.retryable ? this.cause.message : `${this.options.service} does not answer.`;
+    return new AppError('unavailable', told, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       cause: this.cause,
     });

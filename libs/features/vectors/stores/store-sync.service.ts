@@ -42,18 +42,11 @@ export class StoreSync {
   /** After the commit: resolves once these vectors can be found. */
   async publish(written: Unpublished, vectors: StoredVector[]): Promise<void> {
     if (written === undefined) return;
-    const { space, changes } = written;
-    const mine = new Set(changes.map((change) => change.physicalId));
-    if (changes.length > 0)
-      await this.delivery.deliver(
-        written,
-        vectors.filter((vector) => mine.has(vector.physicalId)),
-      );
-    // The rest is in somebody else's hands.
-    await this.delivery.settle(
-      space,
-      vectors.flatMap(({ physicalId }) => (mine.has(physicalId) ? [] : [physicalId])),
-    );
+    // Whatever happens here, nothing that is committed stays behind.
+    await this.brought(written, vectors).catch((error: unknown) => {
+      this.drainer.wake(written.space.store);
+      throw error;
+    });
   }
 
   /** The same for points that are published by `settle`, perhaps by another process. */
@@ -76,6 +69,21 @@ export class StoreSync {
   /** After the commit of removals: the store follows in the background. */
   removalsCommitted(space: EmbeddingSpace): void {
     this.drainer.wake(space.store);
+  }
+
+  private async brought(written: ClaimedChanges, vectors: StoredVector[]): Promise<void> {
+    const { space, changes } = written;
+    const mine = new Set(changes.map((change) => change.physicalId));
+    if (changes.length > 0)
+      await this.delivery.deliver(
+        written,
+        vectors.filter((vector) => mine.has(vector.physicalId)),
+      );
+    // The rest is in somebody else's hands.
+    await this.delivery.settle(
+      space,
+      vectors.flatMap(({ physicalId }) => (mine.has(physicalId) ? [] : [physicalId])),
+    );
   }
 
   private shares(space: EmbeddingSpace): boolean {
