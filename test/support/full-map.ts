@@ -32,7 +32,7 @@ export class FullMap {
     await manage(broker, 'PUT', `/api/permissions/${corner}/${url.username}`, { configure: '.*', write: '.*', read: '.*' });
     url.pathname = `/${corner}`;
     // Tries at the doors are counted by address for an hour: each suite begins anew.
-    const redis = settings.REDIS_URL === undefined ? {} : { REDIS_URL: `${settings.REDIS_URL}?prefix=${corner}` };
+    const redis: Record<string, string> = settings.REDIS_URL === undefined ? {} : { REDIS_URL: `${settings.REDIS_URL}?prefix=${corner}` };
     return new FullMap({ ...settings, ...redis, RABBITMQ_URL: url.href }, broker);
   }
 
