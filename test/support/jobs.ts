@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import type { INestMicroservice } from '@nestjs/common';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { DataDirectory } from '@backing/data-directory';
 import { InProcessTransport } from '@backing/in-process';
@@ -114,6 +115,8 @@ export interface ProcessOptions {
   idle?: boolean;
   handler?: (handler: TestHandler) => void;
   providers?: object[];
+  /** In the place of the transport inside the process. */
+  carrier?: CustomTransportStrategy & JobTransport;
 }
 
 /** A database with an account, and processes on it. */
@@ -143,11 +146,11 @@ export class JobsBench {
     await client.query(sql`INSERT INTO memberships (workspace_id, user_id, role) VALUES (${workspaceId}, ${userId}, 'owner')`);
   }
 
-  async process({ holder = v7(), timing = {}, idle = false, handler: prepare, providers = [] }: ProcessOptions = {}): Promise<JobsProcess> {
+  async process({ holder = v7(), timing = {}, idle = false, handler: prepare, providers = [], carrier }: ProcessOptions = {}): Promise<JobsProcess> {
     const { client } = this.database;
     const handler: TestHandler = new TestHandler(() => ({ jobs: process.jobs, client }));
     prepare?.(handler);
-    const transport = new InProcessTransport({ 'test.work': idle ? 0 : 4 });
+    const transport = carrier ?? new InProcessTransport({ 'test.work': idle ? 0 : 4 });
     @Global()
     @Module({
       providers: [
@@ -156,7 +159,7 @@ export class JobsBench {
         { provide: AppConfig, useValue: { retention: { jobsDays: 30, eventsDays: 7 } } },
         { provide: DataDirectory, useValue: { instanceId: holder } },
         { provide: PostgresClient, useValue: borrowed(client) },
-        { provide: PostgresListener, useValue: new PostgresListener(undefined, client) },
+        { provide: PostgresListener, useFactory: () => new PostgresListener(this.database.url, client) },
         { provide: TestHandler, useValue: handler },
         ...providers.map((value) => ({ provide: Symbol('extra'), useValue: value })),
       ],
