@@ -71,7 +71,7 @@ describeDatabases('fingerprints of embedding models', (kind) => {
 
   /** As a process that starts now. */
   const guarded = (runtime: ModelRuntime): GuardedRuntime =>
-    new GuardedRuntime(runtime, new SpaceFingerprints(new FingerprintsRepository(database.client)), new Set());
+    new GuardedRuntime(runtime, new SpaceFingerprints(new FingerprintsRepository(database.client)), { now: async () => new Set() });
   const embed = (runtime: GuardedRuntime): Promise<EmbedAnswer> =>
     runtime.embed({ model: CARD.id, texts: ['hello'], input: 'query', signal: never });
 

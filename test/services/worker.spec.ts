@@ -213,6 +213,8 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
     const state = async (): Promise<string> =>
       (await get<{ services: { name: string; status: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'rabbitmq')?.status ?? '';
     expect(await state()).toBe('up');
+    const said = (await get<{ services: { name: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'workers');
+    expect(said).toMatchObject({ status: 'up', driver: 'rabbitmq', details: { workers: 2, waiting: 0 } });
     const jobs: string[] = [];
     for (let n = 0; n < 5; n += 1) jobs.push((await ask()).id);
     await broker.kill();

@@ -10,6 +10,7 @@ import {
   type ModelActivity,
   type ModelCard,
 } from '@kernel/models';
+import type { PullingModels } from './pulling-models';
 import type { SpaceFingerprints } from './space-fingerprints.service';
 
 /** A runtime whose vectors are let out only when they belong into their model's space, and whose missing models may be on their way. */
@@ -17,7 +18,7 @@ export class GuardedRuntime extends ModelRuntime {
   constructor(
     private readonly runtime: ModelRuntime,
     private readonly fingerprints: SpaceFingerprints,
-    private readonly pulling: ReadonlySet<string>,
+    private readonly pulling: Pick<PullingModels, 'now'>,
   ) {
     super();
   }
@@ -28,7 +29,9 @@ export class GuardedRuntime extends ModelRuntime {
 
   async models(): Promise<ModelCard[]> {
     const cards = await this.runtime.models();
-    return cards.map((card) => (card.state === 'missing' && this.pulling.has(card.id) ? { ...card, state: 'pulling' } : card));
+    if (!cards.some((card) => card.state === 'missing')) return cards;
+    const pulling = await this.pulling.now();
+    return cards.map((card) => (card.state === 'missing' && pulling.has(card.id) ? { ...card, state: 'pulling' } : card));
   }
 
   override variants(model: string): Promise<ModelCard[]> {

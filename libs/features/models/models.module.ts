@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CATALOGUE, LlamaCppModule, LlamaCppRuntime } from '@backing/llama-cpp';
 import { OllamaClient, OllamaModule, OllamaRuntime } from '@backing/ollama';
+import { PostgresClient } from '@backing/postgres';
 import { PrometheusModule } from '@backing/prometheus';
 import { UsageModule } from '@features/usage';
 import { AppConfig } from '@kernel/config';
@@ -35,7 +36,11 @@ import { SpaceFingerprints } from './space-fingerprints.service';
         return { all: runtimes.map((runtime) => new GuardedRuntime(runtime, fingerprints, pulling)) };
       },
     },
-    { provide: PullingModels, useFactory: () => new PullingModels() },
+    {
+      provide: PullingModels,
+      inject: [PostgresClient, AppConfig],
+      useFactory: (postgres: PostgresClient, config: AppConfig) => new PullingModels(postgres, config.rabbitmq.url !== undefined),
+    },
     FingerprintsRepository,
     ModelGauges,
     Models,
