@@ -69,7 +69,8 @@ describe('Jobs over RabbitMQ', () => {
       await until(() => startedAt.has(id));
       took.push((startedAt.get(id) ?? 0) - asked);
     }
-    const at = (values: number[], share: number): string => [...values].sort((a, b) => a - b)[Math.floor(values.length * share)]?.toFixed(1) ?? '';
+    const at = (values: number[], share: number): string =>
+      [...values].sort((a, b) => a - b)[Math.floor(values.length * share)]?.toFixed(1) ?? '';
     tell(
       `accept -> handler start at <= 20 jobs/s: p50 ${at(took, 0.5)} ms, p99 ${at(took, 0.99)} ms ` +
         `(of it the accepting statement: p50 ${at(plain, 0.5)} ms, p99 ${at(plain, 0.99)} ms)`,
@@ -102,7 +103,10 @@ describe('Jobs over RabbitMQ', () => {
     await other.sweep.recover();
     expect(await bench.database.client.query(sql`SELECT FROM outbox`)).toEqual([]);
     expect(await messages()).toBe(1);
-    await bench.ended(await worker(), (await bench.database.client.query<{ id: string }>(sql`SELECT id FROM jobs WHERE status = 'queued'`))[0]?.id ?? '');
+    await bench.ended(
+      await worker(),
+      (await bench.database.client.query<{ id: string }>(sql`SELECT id FROM jobs WHERE status = 'queued'`))[0]?.id ?? '',
+    );
   });
 
   it.each([

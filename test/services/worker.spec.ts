@@ -55,7 +55,11 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
 
   beforeAll(async () => {
     symlinkSync(embeddingFile, join(models, basename(embeddingFile)));
-    [database, broker, double] = await Promise.all([newDatabase('postgres'), startServerOf('rabbitmq', 'startRabbitmq'), OllamaDouble.start()]);
+    [database, broker, double] = await Promise.all([
+      newDatabase('postgres'),
+      startServerOf('rabbitmq', 'startRabbitmq'),
+      OllamaDouble.start(),
+    ]);
     double.models = [MODEL];
     double.answers.set('chat', (_call, response) => void write(response));
     api = new ProductProcess('api', environment());
@@ -89,7 +93,10 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   }
 
   const call = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`${api.url}${path}`, { ...init, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...init.headers } });
+    fetch(`${api.url}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...init.headers },
+    });
   async function post(path: string, body: object): Promise<unknown> {
     const answer = await call(path, { method: 'POST', body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`POST ${path} answered ${answer.status}: ${await answer.text()}`);
@@ -153,11 +160,17 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   it('ingests a document, which a search of the API finds', async () => {
     const form = new FormData();
     form.set('file', new File(['The harbour of Lund has a green crane, built in 1911.'], 'crane.txt', { type: 'text/plain' }));
-    const upload = await fetch(`${api.url}/api/v1/documents`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: form });
+    const upload = await fetch(`${api.url}/api/v1/documents`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: form,
+    });
     expect(upload.status).toBe(202);
     const job = await ended((upload.headers.get('location') ?? '').split('/').at(-1) ?? '');
     expect(job).toMatchObject({ status: 'succeeded', attempt: 1 });
-    const found = (await post('/api/v1/search', { collections: ['default'], query: 'When was the crane built?' })) as { data: { text: string }[] };
+    const found = (await post('/api/v1/search', { collections: ['default'], query: 'When was the crane built?' })) as {
+      data: { text: string }[];
+    };
     expect(JSON.stringify(found)).toContain('green crane');
   });
 
@@ -172,6 +185,14 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
     tell(`cancel over the API -> the model's connection closed by the worker: ${took.toFixed(0)} ms`);
     expect(took).toBeLessThan(2_000);
     expect((await eventsOf(job.id)).at(-1)).toBe('cancelled');
+  });
+
+  it('says that a model is pulled while a worker pulls it', async () => {
+    double.lines('pull', [{ status: 'pulling', digest: `sha256:${'a'.repeat(64)}`, total: 900, completed: 300 }], 'stall');
+    const { job } = (await post('/api/v1/models', { name: 'qwen3-8b' })) as { job: Job };
+    await until(async () => (await get<{ state: string }>('/api/v1/models/qwen3-8b')).state === 'pulling');
+    await post(`/api/v1/jobs/${job.id}/cancel`, {});
+    await until(async () => (await get<{ state: string }>('/api/v1/models/qwen3-8b')).state === 'missing');
   });
 
   it('takes a job over from a killed worker when its lease has run out', async () => {
@@ -202,7 +223,9 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
     const again = writing();
     const asked = performance.now();
     const [{ code, milliseconds }] = await Promise.all([leaving.stop(), again]);
-    tell(`SIGTERM of a worker mid-answer: it ended after ${milliseconds.toFixed(0)} ms, another one wrote after ${(performance.now() - asked).toFixed(0)} ms`);
+    tell(
+      `SIGTERM of a worker mid-answer: it ended after ${milliseconds.toFixed(0)} ms, another one wrote after ${(performance.now() - asked).toFixed(0)} ms`,
+    );
     expect(code).toBe(0);
     expect(await ended(job.id)).toMatchObject({ status: 'succeeded', attempt: 1 });
     await leaving.start();
@@ -211,7 +234,8 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   it('accepts while the broker is killed, loses nothing, and says so', async () => {
     pauseMs = 1;
     const state = async (): Promise<string> =>
-      (await get<{ services: { name: string; status: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'rabbitmq')?.status ?? '';
+      (await get<{ services: { name: string; status: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'rabbitmq')
+        ?.status ?? '';
     expect(await state()).toBe('up');
     const said = (await get<{ services: { name: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'workers');
     expect(said).toMatchObject({ status: 'up', driver: 'rabbitmq', details: { workers: 2, waiting: 0 } });
@@ -237,7 +261,9 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
     );
     expect(lost).toBe(0);
     expect(up).toBeLessThan(10_000);
-    expect((await Promise.all(jobs.map(eventsOf))).map((events) => events.filter((event) => event === 'done').length)).toEqual(jobs.map(() => 1));
+    expect((await Promise.all(jobs.map(eventsOf))).map((events) => events.filter((event) => event === 'done').length)).toEqual(
+      jobs.map(() => 1),
+    );
   }, 150_000);
 
   it('refuses to start without its services, naming the settings', async () => {

@@ -146,7 +146,14 @@ export class JobsBench {
     await client.query(sql`INSERT INTO memberships (workspace_id, user_id, role) VALUES (${workspaceId}, ${userId}, 'owner')`);
   }
 
-  async process({ holder = v7(), timing = {}, idle = false, handler: prepare, providers = [], carrier }: ProcessOptions = {}): Promise<JobsProcess> {
+  async process({
+    holder = v7(),
+    timing = {},
+    idle = false,
+    handler: prepare,
+    providers = [],
+    carrier,
+  }: ProcessOptions = {}): Promise<JobsProcess> {
     const { client } = this.database;
     const handler: TestHandler = new TestHandler(() => ({ jobs: process.jobs, client }));
     prepare?.(handler);

@@ -33,7 +33,7 @@ export class ProductProcess {
   /** Answers when `/readyz` is 200, with the milliseconds that took; rejects when the process ends first. */
   async start(): Promise<number> {
     const port = String(await freePort());
-    const ports = this.app === 'api' ? { PORT: port, METRICS_PORT: '0' } : { METRICS_PORT: port };
+    const ports: Record<string, string> = this.app === 'api' ? { PORT: port, METRICS_PORT: '0' } : { METRICS_PORT: port };
     this.address = `http://127.0.0.1:${port}`;
     this.probes = `${this.address}/readyz`;
     const started = performance.now();

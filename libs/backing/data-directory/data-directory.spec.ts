@@ -133,6 +133,33 @@ describe('the lock', () => {
   });
 });
 
+describe('a folder for each process of a kind', () => {
+  const next = (): DataDirectory => {
+    const directory = DataDirectory.openOneOf(join(path, 'workers'), 'worker', '1.2.3');
+    opened.push(directory);
+    return directory;
+  };
+
+  it('is the first that nobody holds, with an identity of its own that its next holder finds', () => {
+    const [first, second, third] = [next(), next(), next()];
+    expect([first, second, third].map((directory) => directory.path.slice(path.length))).toEqual([
+      '/workers/worker-1',
+      '/workers/worker-2',
+      '/workers/worker-3',
+    ]);
+    expect(new Set([first, second, third].map((directory) => directory.instanceId)).size).toBe(3);
+    second.close();
+    expect(next()).toMatchObject({ path: second.path, instanceId: second.instanceId });
+    expect(open().path).toBe(path);
+  });
+
+  it('of a newer release is not skipped', () => {
+    next().close();
+    writeFileSync(join(path, 'workers', 'worker-1', 'VERSION'), '9.0.0\n');
+    expect(() => next()).toThrow(/newer than this one/);
+  });
+});
+
 describe('VERSION', () => {
   it('is written, and raised by a newer release', () => {
     open('1.2.3').close();

@@ -45,7 +45,8 @@ export class Shutdown {
     this.app.get(Readiness).drain();
     // Nobody waits for it but the end of the application, and that for a second at most.
     void this.app.get(ConsulRegistration, { strict: false }).end();
-    if (signal === 'SIGTERM' && !config.http.loopback) await sleep(Math.min(GATEWAY_SECONDS, config.shutdownSeconds / 5));
+    if (config.role === 'api' && signal === 'SIGTERM' && !config.http.loopback)
+      await sleep(Math.min(GATEWAY_SECONDS, config.shutdownSeconds / 5));
     try {
       await this.app.close();
       this.directory.close();
