@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,6 @@ import { Client } from 'pg';
 import { newDatabase } from '../support/databases';
 import { describeModels, embeddingFile } from '../support/models';
 import { OllamaDouble } from '../support/ollama-double';
-import { ProductProcess } from '../support/product-process';
 import { startServerOf, type TestServer } from '../support/services';
 import { until } from '../support/until';
 
@@ -15,6 +15,16 @@ const MODEL = 'writer:double';
 const PIECES = 40;
 /** Lease 15 s, a poll of the sweep, the relay and the broker. */
 const TAKEOVER_MS = 20_000;
+
+/** An app of the built product: see support/server.mjs. */
+interface OurProcess {
+  readonly url: string;
+  readonly child: { pid: number };
+  start(): Promise<number>;
+  kill(): Promise<unknown>;
+  stop(): Promise<{ code: number | null; milliseconds: number }>;
+}
+type OurProcessClass = new (options: { app: 'api' | 'worker'; environment: Record<string, string>; directory: string }) => OurProcess;
 
 /** One answer that the model is writing. */
 interface Writing {
@@ -35,8 +45,8 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   let database: Awaited<ReturnType<typeof newDatabase>>;
   let broker: TestServer;
   let double: OllamaDouble;
-  let api: ProductProcess;
-  let workers: ProductProcess[];
+  let api: OurProcess;
+  let workers: OurProcess[];
   let token: string;
   let sql: Client;
   /** What the model writes now and wrote, oldest first. */
@@ -46,7 +56,6 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   const environment = (): Record<string, string> => ({
     DATABASE_URL: database.url ?? '',
     RABBITMQ_URL: broker.url,
-    DATA_DIR: directory,
     MODELS_DIR: models,
     OLLAMA_URL: double.url,
     CHAT_MODEL: MODEL,
@@ -62,9 +71,11 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
     ]);
     double.models = [MODEL];
     double.answers.set('chat', (_call, response) => void write(response));
-    api = new ProductProcess('api', environment());
+    const { ServerProcess } = (await import(join(__dirname, '..', 'support', 'server.mjs'))) as { ServerProcess: OurProcessClass };
+    const start = (app: 'api' | 'worker'): OurProcess => new ServerProcess({ app, environment: environment(), directory });
+    api = start('api');
     await api.start();
-    workers = [new ProductProcess('worker', environment()), new ProductProcess('worker', environment())];
+    workers = [start('worker'), start('worker')];
     await Promise.all(workers.map((worker) => worker.start()));
     sql = new Client({ connectionString: database.url });
     await sql.connect();
@@ -73,7 +84,7 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   }, 180_000);
   afterAll(async () => {
     await sql?.end();
-    await Promise.all([api, ...(workers ?? [])].map((one) => one?.kill()));
+    await Promise.all([api, ...(workers ?? [])].filter((one) => one?.child !== undefined).map((one) => one.kill()));
     await Promise.all([double?.close(), broker?.stop(), database?.drop()]);
     for (const folder of [directory, models]) rmSync(folder, { recursive: true, force: true });
   });
@@ -114,13 +125,13 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
   const eventsOf = async (id: string): Promise<string[]> =>
     (await sql.query<{ event: string }>('SELECT event FROM job_events WHERE job_id = $1 ORDER BY seq', [id])).rows.map((row) => row.event);
   /** By the identity of the folder that its leases carry: which of the workers runs the job. */
-  const workerOf = async (jobId: string): Promise<ProductProcess> => {
+  const workerOf = async (jobId: string): Promise<OurProcess> => {
     const { rows } = await sql.query<{ lease_holder: string }>('SELECT lease_holder FROM jobs WHERE id = $1', [jobId]);
     const folder = readdirSync(join(directory, 'workers')).find(
       (name) => readFileSync(join(directory, 'workers', name, 'instance'), 'utf8').trim() === rows[0]?.lease_holder,
     );
     const { pid } = JSON.parse(readFileSync(join(directory, 'workers', folder ?? '', 'lock'), 'utf8')) as { pid: number };
-    const found = workers.find((worker) => worker.pid === pid);
+    const found = workers.find((worker) => worker.child.pid === pid);
     if (found === undefined) throw new Error(`No worker runs job ${jobId}.`);
     return found;
   };
@@ -237,8 +248,11 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
       (await get<{ services: { name: string; status: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'rabbitmq')
         ?.status ?? '';
     expect(await state()).toBe('up');
-    const said = (await get<{ services: { name: string }[] }>('/health/detailed')).services.find(({ name }) => name === 'workers');
-    expect(said).toMatchObject({ status: 'up', driver: 'rabbitmq', details: { workers: 2, waiting: 0 } });
+    type Said = { name: string; driver: string; details?: { workers: number; waiting: number } };
+    const workersSaid = async (): Promise<Said | undefined> =>
+      (await get<{ services: Said[] }>('/health/detailed')).services.find(({ name }) => name === 'workers');
+    await until(async () => (await workersSaid())?.details?.workers === 2);
+    expect(await workersSaid()).toMatchObject({ status: 'up', driver: 'rabbitmq', details: { waiting: 0 } });
     const jobs: string[] = [];
     for (let n = 0; n < 5; n += 1) jobs.push((await ask()).id);
     await broker.kill();
@@ -268,9 +282,13 @@ describeModels('The API and two workers as processes, over PostgreSQL and Rabbit
 
   it('refuses to start without its services, naming the settings', async () => {
     const { RABBITMQ_URL: _, DATABASE_URL: __, ...without } = environment();
-    const lonely = await new ProductProcess('worker', without).run();
-    expect(lonely.code).toBe(78);
-    expect(lonely.log).toMatch(/RABBITMQ_URL: must be set/);
-    expect(lonely.log).toMatch(/DATABASE_URL: must be set/);
+    const started = spawnSync(process.execPath, [join('dist', 'apps', 'worker', 'src', 'main.js')], {
+      cwd: join(__dirname, '..', '..'),
+      env: { PATH: process.env.PATH, DATA_DIR: directory, ...without },
+      encoding: 'utf8',
+    });
+    expect(started.status).toBe(78);
+    expect(started.stderr).toMatch(/RABBITMQ_URL: must be set/);
+    expect(started.stderr).toMatch(/DATABASE_URL: must be set/);
   });
 });
