@@ -129,7 +129,7 @@ describe('several Ollama servers', () => {
         if (!belongs(card)) throw new AppError('conflict', 'other vectors');
       },
     } as unknown as SpaceFingerprints;
-    const guarded = new GuardedRuntime(rig.runtime, fingerprints, new Set());
+    const guarded = new GuardedRuntime(rig.runtime, fingerprints, { now: async () => new Set() });
     const { vectors: ours } = await guarded.embed(request);
     expect(ours.every(([first]) => first !== 0)).toBe(true);
     await double(1).close();
