@@ -16,7 +16,8 @@ export class ProblemFilter implements ExceptionFilter {
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const known = knownError(error) ?? new AppError('internal', 'Something went wrong here. The request id finds it in the log.');
-    if (known.code === 'internal') this.logger.error(error instanceof Error ? error.message : String(error), error instanceof Error ? error.stack : undefined);
+    if (known.code === 'internal')
+      this.logger.error(error instanceof Error ? error.message : String(error), error instanceof Error ? error.stack : undefined);
     if (reply.sent || reply.raw.headersSent) {
       // A stream has begun: nothing can be said any more but that it is not complete.
       reply.raw.destroy();
