@@ -11,7 +11,7 @@ import { ROOT, environmentFor, exitWith, runForeground, say } from './toolchain/
 
 const STORES = ['pgvector', 'chroma', 'qdrant', 'faiss'];
 /** From a clone to a cited answer of one's own document: accounts, documents, questions. */
-const SUITES = 'e2e/(auth|documents|document-changes|chat|chat-grounded|chat-branches|usage)\\.spec';
+const SUITES = process.env.TEST_MAP_SUITES ?? 'e2e/(auth|documents|document-changes|chat|chat-grounded|chat-branches|usage)\\.spec';
 const JEST = ['--experimental-vm-modules', '--no-warnings'];
 
 await exitWith(async () => {

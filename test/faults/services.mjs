@@ -13,7 +13,7 @@ const VICTIMS = ['redis', 'rabbitmq', 'neo4j', 'consul', 'chroma', 'qdrant', 'fa
 /** Seconds within which a service that is back must be `up` again. */
 const HEALED_SECONDS = { rabbitmq: 10 };
 const HEALED_USUALLY = 5;
-const AWAY_MS = 3_000;
+const AWAY_MS = 4_000;
 const POLL_MS = 50;
 
 const { values: options } = parseArgs({
@@ -36,7 +36,8 @@ try {
   const lineageOf = map.servers.neo4j === undefined ? undefined : documentId;
   const traffic = new Traffic({ url: map.api.url, token: client.token, stores, lineageOf, perSecond: Number(options.rate) });
   traffic.start();
-  await delay(2_000);
+  // The first requests load what later ones find loaded.
+  await delay(10_000);
   for (let round = 1; round <= Number(options.rounds); round++) for (const victim of victims) broken += await killed(victim, traffic);
   await traffic.stop();
   broken += await nothingLost(client, traffic);
@@ -72,14 +73,16 @@ async function killed(victim, traffic) {
   const killedAt = performance.now();
   await server.kill();
   await delay(AWAY_MS);
+  const startedAt = performance.now();
   await server.restart();
   const answeredAt = performance.now();
   const healedAt = await untilUp(victim, answeredAt + 60_000);
   await delay(2_000);
   const calm = traffic.between(calmFrom, killedAt);
-  const away = traffic.between(killedAt, healedAt);
+  const away = traffic.between(killedAt, startedAt);
+  const returning = traffic.between(startedAt, healedAt);
   const seconds = (healedAt - answeredAt) / 1_000;
-  return verdict({ victim, calm, away, seconds, allowed: HEALED_SECONDS[victim] ?? HEALED_USUALLY });
+  return verdict({ victim, calm, away, returning, seconds, allowed: HEALED_SECONDS[victim] ?? HEALED_USUALLY });
 }
 
 /** Without a restart of ours; `/health/detailed` is open on a loopback server. */

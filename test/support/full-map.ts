@@ -39,7 +39,9 @@ export class FullMap {
   /** After the API has brought the database to its version. */
   async startWorker(env: Record<string, string>): Promise<void> {
     const { ServerProcess } = (await import(join(__dirname, 'server.mjs'))) as { ServerProcess: OurProcessClass };
-    this.worker = new ServerProcess({ environment: env, directory: join(env.DATA_DIR ?? '', 'worker'), app: 'worker' });
+    // Its ports and its directory are its own.
+    const { PORT: _port, METRICS_PORT: _metrics, DATA_DIR: directory = '', ...environment } = env;
+    this.worker = new ServerProcess({ environment, directory: join(directory, 'worker'), app: 'worker' });
     await this.worker.start();
   }
 

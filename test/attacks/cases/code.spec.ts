@@ -84,7 +84,7 @@ describeModels('code that others bring', () => {
       expect(routes().filter((route) => odd.test(route.replace('/docs/errors/:code', '')))).toEqual([]);
     });
 
-    it('A11 C05 C07 C16 D10: nothing makes code of text, and one place starts one program', () => {
+    it('A11 C05 C07 C16 D10: nothing makes code of text, and two places start one program each', () => {
       expect(SOURCES.length).toBeGreaterThan(300);
       expect(
         sourcesWith(
@@ -92,12 +92,15 @@ describeModels('code that others bring', () => {
         ),
       ).toEqual([]);
       expect(
-        sourcesWith(/\beval\(|new Function\b|Function\(['"`]|vm\.run|\.constructor\.constructor|runInContext|vm\.createContext/u),
+        sourcesWith(/(?<![\w.])eval\(|new Function\b|Function\(['"`]|vm\.run|\.constructor\.constructor|runInContext|vm\.createContext/u),
       ).toEqual([]);
       expect(sourcesWith(/\beval: true|shell: true|\bexecSync\b|\bexecFileSync\b|\bspawnSync\b|process\.binding|process\.dlopen/u)).toEqual(
         [],
       );
-      expect(sourcesWith(/node:child_process/u)).toEqual(['libs/features/models/pulls/built-in-download.ts']);
+      expect(sourcesWith(/node:child_process/u)).toEqual([
+        'libs/backing/faiss/child/faiss-child.ts',
+        'libs/features/models/pulls/built-in-download.ts',
+      ]);
       expect(sourcesWith(/new Worker\(/u)).toEqual([
         'apps/api/src/http/json-thread.ts',
         'libs/backing/parsers/parser.thread.ts',
@@ -110,11 +113,11 @@ describeModels('code that others bring', () => {
       expect(sourcesWith(/allocUnsafe|\bSlowBuffer\b|new Buffer\(/u)).toEqual([]);
     });
 
-    it('C01 C05 C08 C11 C13 C14 C17 B19 D04 D05 J08: no package that interprets, unpickles, drives a browser or a graph', () => {
+    it('C01 C05 C08 C11 C13 C14 C17 B19 D04 D05 J08: no package that interprets, unpickles or drives a browser', () => {
       const packages = productionPackages();
       expect(packages.length).toBeGreaterThan(200);
       const odd =
-        /^(?:vm2|isolated-vm|quickjs.*|pyodide|node-serialize|serialize-javascript|serialize-to-js|funcster|cryo|pickle.*|jpickle|node-pickle)$|handlebars|mustache|nunjucks|^ejs$|^pug$|^eta$|lodash\.template|puppeteer|playwright|chromadb|faiss|hnsw|neo4j|graphiti|langchain|langgraph|llamaindex|flowise|modelcontextprotocol|devtools-integration|node-sqlite|^request$|mathjs|expr-eval|safe-eval|static-eval|jexl|amqplib|^ioredis$|^redis$/iu;
+        /^(?:vm2|isolated-vm|quickjs.*|pyodide|node-serialize|serialize-javascript|serialize-to-js|funcster|cryo|pickle.*|jpickle|node-pickle)$|handlebars|mustache|nunjucks|^ejs$|^pug$|^eta$|lodash\.template|puppeteer|playwright|hnsw|graphiti|langchain|langgraph|llamaindex|flowise|modelcontextprotocol|devtools-integration|node-sqlite|^request$|mathjs|expr-eval|safe-eval|static-eval|jexl|amqplib|^ioredis$|^redis$/iu;
       expect(packages.filter((name) => odd.test(name))).toEqual([]);
     });
 

@@ -6,26 +6,30 @@ const FLOOR_MS = 50;
 /** What needs the victim is refused within this, by the median: the first calls find out. */
 const REFUSED_MS = 50;
 
-/** Answers how many invariants broke. `calm` and `away` are records of the traffic. */
-export function verdict({ victim, calm, away, seconds, allowed }) {
+/**
+ * Answers how many invariants broke. `calm`, `away` (the victim is dead) and `returning` (it starts, on the same cores as everything else: how slow that
+ * makes others is said, not judged) are records of the traffic.
+ */
+export function verdict({ victim, calm, away, returning, seconds, allowed }) {
   const unrelated = ({ needs }) => victim !== 'postgres' && !needs.includes(victim);
   const before = p99(calm.filter(unrelated));
-  const while_ = p99(away.filter(unrelated));
-  const errors = away.filter((record) => unrelated(record) && failed(record));
-  const related = away.filter((record) => !unrelated(record));
+  const without = p99(away.filter(unrelated));
+  const all = [...away, ...returning];
+  const errors = all.filter((record) => unrelated(record) && failed(record));
+  const related = all.filter((record) => !unrelated(record));
   const refused = related.filter(({ status }) => status === 503);
   const odd = related.filter((record) => failed(record) && record.status !== 503);
   const faults = [];
   if (errors.length > 0)
     faults.push(`${errors.length} errors of unrelated routes (${errors[0].kind}: ${errors[0].status || errors[0].error})`);
-  if (while_ > Math.max(FLOOR_MS, before * SLOWER)) faults.push('unrelated routes too slow');
+  if (without > Math.max(FLOOR_MS, before * SLOWER)) faults.push('unrelated routes too slow');
   if (odd.length > 0) faults.push(`${odd.length} answers that are neither success nor 503 (${odd[0].kind}: ${odd[0].status})`);
   if (refused.some(({ retryAfter }) => retryAfter === undefined)) faults.push('a 503 without Retry-After');
   if (median(refused) > REFUSED_MS) faults.push('refusals too slow');
   if (seconds > allowed) faults.push(`up again after ${seconds.toFixed(1)} s (allowed ${allowed})`);
   const cells = [
     victim.padEnd(9),
-    `unrelated p99 ${ms(before)} -> ${ms(while_)}, ${errors.length} errors of ${away.filter(unrelated).length}`,
+    `unrelated p99 ${ms(before)} -> ${ms(without)} (returning ${ms(p99(returning.filter(unrelated)))}), ${errors.length} errors of ${all.filter(unrelated).length}`,
     `503 ${refused.length} of ${related.length}, p50 ${ms(median(refused))} p99 ${ms(p99(refused))}`,
     `up after ${seconds.toFixed(2)} s`,
     faults.length === 0 ? 'ok' : `BROKEN: ${faults.join('; ')}`,

@@ -38,7 +38,7 @@ export class RecordReader {
   /** The next so many bytes; undefined when the file ends before. */
   private async take(bytes: number): Promise<Buffer | undefined> {
     if (this.window.length < bytes) {
-      const more = Buffer.allocUnsafe(Math.max(WINDOW_BYTES, bytes - this.window.length));
+      const more = Buffer.alloc(Math.max(WINDOW_BYTES, bytes - this.window.length));
       let read = 0;
       while (read < more.length) {
         const { bytesRead } = await this.file.read(more, read, more.length - read, this.at);

@@ -43,7 +43,7 @@ export function isHeader(bytes: Buffer, dimensions: number): boolean {
 export function encodeRecord(record: IndexRecord, dimensions: number): Buffer {
   const count = record.kind === 'upsert' ? record.vectors.length : record.kind === 'delete' ? record.ids.length : record.count;
   const each = record.kind === 'upsert' ? 2 * ID_BYTES + 4 * dimensions : record.kind === 'delete' ? ID_BYTES : 0;
-  const bytes = Buffer.allocUnsafe(FRAME_BYTES + 8 + each * count);
+  const bytes = Buffer.alloc(FRAME_BYTES + 8 + each * count);
   const payload = bytes.subarray(FRAME_BYTES);
   payload.writeUInt32LE(KINDS[record.kind], 0);
   payload.writeUInt32LE(count, 4);
