@@ -1,4 +1,4 @@
-// npm run test:map [-- STORE…]: the end-to-end suites of the main job, unchanged, on the whole map: PostgreSQL, Redis, RabbitMQ with a worker of its
+// npm run test:map [-- --short] [-- STORE…]: the end-to-end suites of the main job, unchanged, on the whole map: PostgreSQL, Redis, RabbitMQ with a worker of its
 // own, Neo4j, Consul, Ollama and each vector store in turn. The last line is "N passed, N failed".
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,12 +10,16 @@ import { toolEntry } from './toolchain.mjs';
 import { ROOT, environmentFor, exitWith, runForeground, say } from './toolchain/process.mjs';
 
 const STORES = ['pgvector', 'chroma', 'qdrant', 'faiss'];
-/** From a clone to a cited answer of one's own document: accounts, documents, questions. */
-const SUITES = process.env.TEST_MAP_SUITES ?? 'e2e/(auth|documents|document-changes|chat|chat-grounded|chat-branches|usage)\\.spec';
+/** From a clone to a cited answer of one's own document: accounts, documents, questions; in short only the last step with what it stands on. */
+const SUITES = 'e2e/(auth|documents|document-changes|chat|chat-grounded|chat-branches|usage)\\.spec';
+const SHORT = 'e2e/(documents|chat-grounded)\\.spec';
 const JEST = ['--experimental-vm-modules', '--no-warnings'];
 
 await exitWith(async () => {
-  const stores = process.argv.length > 2 ? process.argv.slice(2) : STORES;
+  const args = process.argv.slice(2);
+  const suites = args.includes('--short') ? SHORT : SUITES;
+  const named = args.filter((arg) => arg !== '--short');
+  const stores = named.length > 0 ? named : STORES;
   const code = await ensureModels(process.execPath);
   if (code !== 0) return code;
   const started = [];
@@ -23,7 +27,7 @@ await exitWith(async () => {
   const sum = { passed: 0, failed: 0 };
   try {
     const { settings, variables } = await wholeMap(started);
-    for (const store of stores) count(sum, store, await runOn(store, { settings, variables, folder }));
+    for (const store of stores) count(sum, store, await runOn(store, { settings, variables, folder, suites }));
   } finally {
     await Promise.allSettled(started.map((server) => server.stop()));
     rmSync(folder, { recursive: true, force: true });
@@ -49,11 +53,11 @@ async function wholeMap(started) {
   return { settings: { ...settings, RABBITMQ_MANAGEMENT: variables.TEST_RABBITMQ_MANAGEMENT }, variables };
 }
 
-async function runOn(store, { settings, variables, folder }) {
+async function runOn(store, { settings, variables, folder, suites }) {
   say(`The main job on the whole map, vectors in ${store}:`);
   const results = join(folder, `${store}.json`);
   const env = environmentFor(process.execPath, { ...variables, TEST_FULL_MAP: JSON.stringify({ ...settings, VECTOR_STORE: store }) });
-  const chosen = ['--selectProjects', 'e2e', '--testPathPatterns', SUITES, '--testNamePattern', 'PostgreSQL 16'];
+  const chosen = ['--selectProjects', 'e2e', '--testPathPatterns', suites, '--testNamePattern', 'PostgreSQL 16'];
   await runForeground(process.execPath, [...JEST, relative(ROOT, toolEntry('jest')), '--json', `--outputFile=${results}`, ...chosen], {
     env,
   });

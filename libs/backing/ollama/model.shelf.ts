@@ -34,6 +34,8 @@ export class ModelShelf {
   private readonly described = new Map<string, OllamaModel>();
   private looking?: Promise<void>;
   private lookedAt = -Infinity;
+  /** Counts how often everything was forgotten: what a look from before found is not the truth any more. */
+  private generation = 0;
 
   constructor(
     private readonly server: OllamaServer,
@@ -49,10 +51,7 @@ export class ModelShelf {
       return Promise.resolve();
     }
     if (performance.now() - this.lookedAt < FRESH) return Promise.resolve();
-    this.looking ??= this.ask().finally(() => {
-      this.looking = undefined;
-      this.lookedAt = performance.now();
-    });
+    this.looking ??= this.lookNow(this.generation);
     return this.looking;
   }
 
@@ -74,6 +73,8 @@ export class ModelShelf {
 
   /** The next question asks the server again. */
   forget(): void {
+    this.generation += 1;
+    this.looking = undefined;
     this.lookedAt = -Infinity;
   }
 
@@ -94,10 +95,18 @@ export class ModelShelf {
     return { counter: counterOf(info), uncased: isUncased(info), controls: new ControlTokens(info) };
   }
 
-  private async ask(): Promise<void> {
+  private async lookNow(generation: number): Promise<void> {
+    await this.ask(generation);
+    if (generation !== this.generation) return this.look();
+    this.looking = undefined;
+    this.lookedAt = performance.now();
+  }
+
+  private async ask(generation: number): Promise<void> {
     try {
       const [{ models: tags = [] }, { models: running = [] }] = await Promise.all([this.listed('tags'), this.listed('ps')]);
       await this.describe(tags);
+      if (generation !== this.generation) return;
       this.models = new Map();
       for (const tag of tags) {
         const model = this.described.get(keyOf(tag));

@@ -76,6 +76,7 @@ export class PostgresListener implements OnApplicationShutdown {
   }
 
   private async connect(): Promise<void> {
+    if (this.closed) return;
     const client = new Client({
       connectionString: this.url,
       application_name: 'sutazai listener',

@@ -380,7 +380,9 @@ describeModels('what documents and models say', () => {
         owner.accessToken,
       );
       expect(chat.status).toBeGreaterThanOrEqual(500);
-      expect(new Set(double.calls.map(({ path }) => path))).toEqual(new Set(['chat', 'ps', 'show', 'tags']));
+      // Its version is asked for by whoever looks after its health, whenever that is.
+      const asked = double.calls.map(({ path }) => path).filter((path) => path !== 'version');
+      expect(new Set(asked)).toEqual(new Set(['chat', 'ps', 'show', 'tags']));
     });
   });
 
