@@ -20,6 +20,8 @@ const ALWAYS = ['postgres', 'ollama'];
 const PROJECTS = ['unit', 'medium', 'attacks'];
 const FILE = 'result.json';
 const JEST = ['--experimental-vm-modules', '--no-warnings'];
+/** A client that a killed server left behind must not keep a run that is over. */
+const SUITES_OF_SERVICES = ['--selectProjects', 'services', '--forceExit'];
 /** More suites than these do not fail for want of a core. */
 const MOST_AGAIN = 8;
 
@@ -43,7 +45,7 @@ await exitWith(async () => {
  * continuous integration (as root on Linux) runs each suite once, those of e2e confined; where the kernel refuses that, it says so aloud.
  */
 function plan(args) {
-  if (args[0] === '--services') return [{ name: 'services', args: ['--selectProjects', 'services', ...args.slice(1)] }];
+  if (args[0] === '--services') return [{ name: 'services', args: [...SUITES_OF_SERVICES, ...args.slice(1)] }];
   const asked = args[0] === '--confined';
   const integration = process.env.CI === 'true' && required && process.platform === 'linux' && process.getuid() === 0;
   if (!asked && (args.length > 0 || !integration)) return [{ name: 'all', args }];
@@ -54,7 +56,7 @@ function plan(args) {
     return [{ name: 'all', args }];
   }
   const confined = { name: 'confined', args: ['--selectProjects', 'e2e', ...args.slice(1)], confined: true };
-  const services = { name: 'services', args: ['--selectProjects', 'services'] };
+  const services = { name: 'services', args: SUITES_OF_SERVICES };
   return asked ? [confined] : [{ name: 'open', args: ['--selectProjects', ...PROJECTS] }, services, confined];
 }
 
@@ -117,15 +119,7 @@ async function again(results, env) {
   for (const path of failed) say(`ATTENTION: ${relative(ROOT, path)} failed beside others; it runs again, alone.`);
   const second = join(results, 'again');
   mkdirSync(second);
-  const alone = [
-    '--json',
-    `--outputFile=${join(second, FILE)}`,
-    '--selectProjects',
-    'services',
-    '--runInBand',
-    '--runTestsByPath',
-    ...failed,
-  ];
+  const alone = ['--json', `--outputFile=${join(second, FILE)}`, ...SUITES_OF_SERVICES, '--runInBand', '--runTestsByPath', ...failed];
   const tested = await runForeground(process.execPath, [...JEST, relative(ROOT, toolEntry('jest')), ...alone], { env });
   writeFileSync(join(results, FILE), JSON.stringify(joined(first, failed, read(join(second, FILE)))));
   return tested;
