@@ -41,7 +41,8 @@ export class OllamaFleet {
   /** Each slug once; `unknown` what only servers have that do not answer, and all of it when there is no server left. */
   async cards(): Promise<ModelCard[]> {
     const all = await this.all();
-    if (all.length === 0) return this.seen.map((card) => ({ ...card, state: 'unknown', loaded: false }));
+    const answered = [...this.shelves.values()].some(({ answers }) => answers);
+    if (all.length === 0 && !answered) return this.seen.map((card) => ({ ...card, state: 'unknown', loaded: false }));
     const cards = new Map<string, ModelCard>();
     for (const { card, weights } of all) {
       const first = cards.get(card.id);
