@@ -20,6 +20,8 @@ const DOCUMENTS = join(__dirname, '..', 'fixtures', 'documents');
 const texts = new Map(readdirSync(DOCUMENTS).map((name) => [name, readFileSync(join(DOCUMENTS, name), 'utf8')]));
 const { questions } = JSON.parse(readFileSync(join(__dirname, '..', 'eval', 'follow-ups.json'), 'utf8')) as { questions: FollowUp[] };
 const TARGET = 0.9;
+/** Ten documents are embedded, and every question asked twice: a busy machine needs its time. */
+jest.setTimeout(180_000);
 
 describeModels('Second turns of conversations', () => {
   let api: TestApi;
