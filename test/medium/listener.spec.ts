@@ -2,9 +2,11 @@ import { PostgresListener, sql } from '@backing/postgres';
 import { openDatabase, type TestDatabase } from '../support/databases';
 import { until } from '../support/until';
 
-const describeServer = process.env.TEST_DATABASE_URL === undefined ? describe.skip : describe;
+/** Where the server must be there its absence fails the suite; elsewhere the skip says what it waits for. */
+const needed = process.env.TEST_DATABASE_URL !== undefined || process.env.REQUIRE_SERVICES === '1';
+const title = 'PostgresListener (PostgreSQL 16)';
 
-describeServer('PostgresListener (PostgreSQL 16)', () => {
+(needed ? describe : describe.skip)(needed ? title : `${title}: TEST_DATABASE_URL is not set`, () => {
   let database: TestDatabase;
   const open: PostgresListener[] = [];
   beforeAll(async () => {
