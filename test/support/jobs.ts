@@ -181,8 +181,9 @@ export class JobsBench {
     const app = module.createNestMicroservice({ strategy: transport });
     app.useLogger(false);
     const process: JobsProcess = new JobsProcess(app, handler);
-    await app.listen();
+    // A boot that fails has begun already: what it opened goes on asking for its server.
     this.running.push(process);
+    await app.listen();
     return process;
   }
 
