@@ -22,7 +22,6 @@ const DRIVERS = [
   { packages: ['@qdrant/js-client-rest'], home: '^libs/backing/qdrant/' },
   { packages: ['faiss-node'], home: '^libs/backing/faiss/' },
   { packages: ['consul'], home: '^libs/backing/consul/' },
-  { packages: ['ollama'], home: '^libs/backing/ollama/' },
   { packages: ['cockatiel'], home: '^libs/kernel/calls/' },
 ];
 /** HTTP, message transports and their frameworks. */

@@ -12,7 +12,7 @@ import { ServerProcess, repository } from '../support/server.mjs';
 const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
 const IDLE_MS = 5_000;
 const DRIVERS = new RegExp(
-  '^(pg|typeorm|@electric-sql/pglite|ioredis|amqplib|amqp-connection-manager|neo4j-driver|chromadb|@qdrant/js-client-rest|consul|ollama|faiss-node|' +
+  '^(pg|typeorm|@electric-sql/pglite|ioredis|amqplib|amqp-connection-manager|neo4j-driver|chromadb|@qdrant/js-client-rest|consul|faiss-node|' +
     'node-llama-cpp|undici|mammoth|linkedom|unpdf)$',
 );
 const TICKS = Number(execFileSync('getconf', ['CLK_TCK']));

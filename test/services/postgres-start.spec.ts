@@ -20,7 +20,6 @@ const UNUSED = [
   'chromadb',
   '@qdrant/js-client-rest',
   'consul',
-  'ollama',
   'faiss-node',
   'node-llama-cpp',
   '@electric-sql/pglite',

@@ -51,7 +51,7 @@ const BREACHES: Array<[rule: string, file: string, text: string]> = [
   ['driver-at-home-unpdf', 'libs/backing/parsers/driver.ts', `export const eager = () => import('unpdf');`],
   ['parsers-in-their-thread', 'libs/backing/parsers/eager.ts', `import { parse } from './formats/notes'; export const eager = parse;`],
   ['driver-at-home-undici', 'libs/features/notes/get.ts', `export const get = () => import('undici');`],
-  ...['ioredis', 'amqplib', 'neo4j-driver', 'chromadb', '@qdrant/js-client-rest', 'faiss-node', 'consul', 'ollama', 'cockatiel'].map(
+  ...['ioredis', 'amqplib', 'neo4j-driver', 'chromadb', '@qdrant/js-client-rest', 'faiss-node', 'consul', 'cockatiel'].map(
     (name, at): [string, string, string] => [
       `driver-at-home-${name}`,
       `apps/api/src/driver-${at}.ts`,

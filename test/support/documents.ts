@@ -4,6 +4,7 @@ import { Blobs } from '@kernel/blobs';
 import { VectorStores, type EmbeddingSpace } from '@kernel/vectors';
 import type { ApiAnswer, Registered, TestApi } from './api';
 import { parseEvents, type StreamedEvent } from './events';
+import { until } from './until';
 
 export interface DocumentBody {
   id: string;
@@ -66,8 +67,11 @@ export class DocumentsOf {
     return document;
   }
 
+  /** A store outside the database has heard all by then. */
   async remains(): Promise<Remains> {
     const client = this.api.app.get(PostgresClient, { strict: false });
+    const untold = sql`SELECT 1 FROM store_changes WHERE applied IS DISTINCT FROM change LIMIT 1`;
+    await until(async () => (await client.query(untold)).length === 0, 10_000);
     const count = async (table: 'documents' | 'points'): Promise<number> => {
       const statement = table === 'documents' ? sql`SELECT count(*)::int AS n FROM documents` : sql`SELECT count(*)::int AS n FROM points`;
       return (await client.query<{ n: number }>(statement))[0]?.n ?? -1;

@@ -150,7 +150,10 @@ export class Neo4jClient implements OnApplicationShutdown {
   private told(error: unknown): unknown {
     const ours = translated(error);
     if (isLost(error)) this.losses += 1;
-    if (isRefusal(error)) this.refused = { error: ours, at: performance.now() };
+    if (isRefusal(error)) {
+      this.refused = { error: ours, at: performance.now() };
+      this.guard.trip(ours);
+    }
     return ours;
   }
 

@@ -13,9 +13,9 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** The connection is gone, or there never was one. */
+/** The connection is gone, or there never was one; one that breaks in the middle of a word is told as a word that cannot be read. */
 export function isLost(error: unknown): boolean {
-  return ['ServiceUnavailable', 'SessionExpired'].includes(codeOf(error));
+  return ['ServiceUnavailable', 'SessionExpired', 'ProtocolError', 'ERR_OUT_OF_RANGE'].includes(codeOf(error));
 }
 
 /** The server asks to try it once more: a deadlock, a lock that was not got. */

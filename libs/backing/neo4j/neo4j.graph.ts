@@ -47,8 +47,11 @@ export class Neo4jGraph extends Graph implements GraphCopy {
     super();
   }
 
-  lineage(query: LineageQuery): Promise<LineagePage> {
-    return this.client.read((run) => this.told(run, query), { milliseconds: READ_MS });
+  async lineage(query: LineageQuery): Promise<LineagePage> {
+    const page = await this.client.read((run) => this.told(run, query), { milliseconds: READ_MS });
+    // Said out here: a server that answers this is not away, and its guard must not count it.
+    if (page === undefined) throw new AppError('unavailable', 'The lineage is being copied to Neo4j.', { retryAfterSeconds: 2 });
+    return page;
   }
 
   async filled(ledger: string): Promise<{ fill: string; complete: boolean } | undefined> {
@@ -85,9 +88,10 @@ export class Neo4jGraph extends Graph implements GraphCopy {
     return rows.map(({ id }) => id);
   }
 
-  private async told(run: RunCypher, { after, limit, answers, ...asked }: LineageQuery): Promise<LineagePage> {
+  /** Undefined as long as the copy is not complete. */
+  private async told(run: RunCypher, { after, limit, answers, ...asked }: LineageQuery): Promise<LineagePage | undefined> {
     const [filled] = await run<{ complete: boolean }>(ask.FILLED, { ledger: this.ledger });
-    if (filled?.complete !== true) throw new AppError('unavailable', 'The lineage is being copied to Neo4j.', { retryAfterSeconds: 2 });
+    if (filled?.complete !== true) return undefined;
     const [document] = await run<{ version: number | null }>(ask.VERSION, asked);
     if (document === undefined) return { version: null, chunks: [], hasMore: false };
     const from = after === undefined ? START : await this.placeOf(run, { ...asked, after });

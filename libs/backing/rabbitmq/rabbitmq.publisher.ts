@@ -48,7 +48,10 @@ export class RabbitmqPublisher {
 
   async publish(message: JobMessage): Promise<void> {
     const channel = this.usable();
-    await this.guard.call(() => this.send(channel, message));
+    if (await this.guard.call(() => this.send(channel, message))) return;
+    this.declared.delete(message.kind);
+    // Said out here: a server that answers this is not away, and its guard must not count it.
+    throw new AppError('unavailable', `RabbitMQ has no queue for ${message.kind}.`);
   }
 
   /** Messages in the kind's queue that no consumer has. */
@@ -93,7 +96,8 @@ export class RabbitmqPublisher {
     this.declared.add(kind);
   }
 
-  private async send(channel: ConfirmChannel, { job_id, kind }: JobMessage): Promise<void> {
+  /** Whether a queue took it. */
+  private async send(channel: ConfirmChannel, { job_id, kind }: JobMessage): Promise<boolean> {
     if (!this.declared.has(kind)) await this.declare(channel, kind);
     const messageId = randomUUID();
     const options = { mandatory: true, persistent: true, messageId, type: kind, contentType: 'application/json' };
@@ -104,9 +108,7 @@ export class RabbitmqPublisher {
         error === null || error === undefined ? resolve() : reject(rabbitFault(error)),
       );
     }).catch(rethrow);
-    if (!this.returned.delete(messageId)) return;
-    this.declared.delete(kind);
-    throw new AppError('unavailable', `RabbitMQ has no queue for ${kind}.`);
+    return !this.returned.delete(messageId);
   }
 }
 

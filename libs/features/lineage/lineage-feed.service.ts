@@ -18,6 +18,8 @@ const LEASE_MS = 60_000;
 const CHECK_MS = 10_000;
 /** A change that cannot be copied waits so long; the others do not wait for it. */
 const PUT_OFF_MS = 60_000;
+/** A server that cannot be reached may look like one that is slow: only a change that took too long so often is put off. */
+const MOST_TIMEOUTS = 3;
 const STOP_MS = 3_000;
 
 /**
@@ -36,6 +38,8 @@ export class LineageFeed implements OnApplicationBootstrap, BeforeApplicationShu
   private until?: number;
   private batch = BATCH;
   private failures = 0;
+  /** In a row, of changes that were tried alone. */
+  private timeouts = 0;
 
   constructor(
     private readonly changes: GraphChangesRepository,
@@ -102,9 +106,10 @@ export class LineageFeed implements OnApplicationBootstrap, BeforeApplicationShu
   private async copyTaken(copy: GraphCopy, feed: FeedIdentity, taken: GraphChange[]): Promise<void> {
     try {
       await this.copyAll(copy, feed, taken);
+      this.timeouts = 0;
       await this.changes.done(taken);
     } catch (error) {
-      const away = error instanceof AppError && ['unavailable', 'conflict'].includes(error.code);
+      const away = this.isAway(error, taken.length === 1);
       const alone = taken.length === 1 && !away;
       if (alone) this.logger.error({ msg: 'A change of the lineage cannot be copied', kind: taken[0]?.kind, id: taken[0]?.id, err: error });
       await this.changes.release(taken, alone ? PUT_OFF_MS : 0);
@@ -112,6 +117,16 @@ export class LineageFeed implements OnApplicationBootstrap, BeforeApplicationShu
       if (!away) this.batch = 1;
       if (!alone) throw error;
     }
+  }
+
+  /** The copy is the reason, and none of the changes. */
+  private isAway(error: unknown, alone: boolean): boolean {
+    if (!(error instanceof AppError)) return false;
+    if (error.code === 'timeout' && alone) {
+      this.timeouts += 1;
+      return this.timeouts % MOST_TIMEOUTS !== 0;
+    }
+    return ['unavailable', 'conflict'].includes(error.code);
   }
 
   private async copyAll(copy: GraphCopy, feed: FeedIdentity, taken: GraphChange[]): Promise<void> {
