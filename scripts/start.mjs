@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ensureModels } from './models.mjs';
 import { environment } from './settings.mjs';
 import { ensureToolchain } from './toolchain.mjs';
-import { ROOT, environmentFor, exitWith, runForeground } from './toolchain/process.mjs';
+import { NODE_FLAGS, ROOT, environmentFor, exitWith, runForeground } from './toolchain/process.mjs';
 
 await exitWith(async () => {
   const node = await ensureToolchain('build');
@@ -13,5 +13,5 @@ await exitWith(async () => {
   const compileCache = join(ROOT, '.cache', 'compile');
   const env = { ...environment(), ...environmentFor(node, { NODE_COMPILE_CACHE: compileCache }) };
   const server = join(ROOT, 'dist', 'apps', 'api', 'src', 'main.js');
-  return runForeground(node, ['--enable-source-maps', server, ...process.argv.slice(2)], { env });
+  return runForeground(node, [...NODE_FLAGS, server, ...process.argv.slice(2)], { env });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ensureModels } from './models.mjs';
 import { environment } from './settings.mjs';
 import { ensureToolchain } from './toolchain.mjs';
-import { ROOT, environmentFor, exitWith, runForeground } from './toolchain/process.mjs';
+import { NODE_FLAGS, ROOT, environmentFor, exitWith, runForeground } from './toolchain/process.mjs';
 
 await exitWith(async () => {
   const node = await ensureToolchain('build');
@@ -11,5 +11,5 @@ await exitWith(async () => {
   if (code !== 0) return code;
   const env = { ...environment(), ...environmentFor(node, { NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile') }) };
   const program = join(ROOT, 'dist', 'apps', 'worker', 'src', 'main.js');
-  return runForeground(node, ['--enable-source-maps', program, ...process.argv.slice(2)], { env });
+  return runForeground(node, [...NODE_FLAGS, program, ...process.argv.slice(2)], { env });
 });

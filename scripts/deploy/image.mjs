@@ -9,7 +9,7 @@ import { refusal } from '../confinement/confinement.mjs';
 import { freePort } from '../services/server.mjs';
 import { folders } from '../settings.mjs';
 import { npm } from '../toolchain/npm.mjs';
-import { ROOT, StepError, exitWith, run, say } from '../toolchain/process.mjs';
+import { NODE_FLAGS, ROOT, StepError, exitWith, run, say } from '../toolchain/process.mjs';
 import { copiesOf, stagesOf } from './dockerfile.mjs';
 import { bytesOf, prune } from './prune.mjs';
 
@@ -108,7 +108,7 @@ async function start(program, app, place) {
   const data = mkdtempSync(join(place, 'data-'));
   execFileSync('chmod', ['-R', 'go+rX', place]);
   const env = { HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: '0', DATA_DIR: join(data, 'own'), HOME: data, TMPDIR: data };
-  const args = ['--mount', '--propagation', 'private', '/bin/sh', '-c', MOUNTS, 'sh', app, data, binary, '--enable-source-maps', program];
+  const args = ['--mount', '--propagation', 'private', '/bin/sh', '-c', MOUNTS, 'sh', app, data, binary, ...NODE_FLAGS, program];
   const options = { env: { PATH: process.env.PATH, MODELS_DIR: folders().modelsDir, ...env }, stdio: ['ignore', 'ignore', 'pipe'] };
   const child = spawn('unshare', args, options);
   let said = '';

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../scripts/toolchain/process.mjs';
 
 export const repository = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -37,7 +38,7 @@ export class ServerProcess {
     const ports = this.app === 'api' ? { PORT: String(this.port), METRICS_PORT: '0' } : { METRICS_PORT: String(this.port) };
     this.url = `http://127.0.0.1:${this.port}`;
     const started = performance.now();
-    const child = spawn(process.execPath, [...this.nodeFlags, `dist/apps/${this.app}/src/main.js`], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, ...this.nodeFlags, `dist/apps/${this.app}/src/main.js`], {
       cwd: repository,
       env: {
         PATH: process.env.PATH,
