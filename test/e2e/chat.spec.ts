@@ -208,7 +208,7 @@ describeDatabases('chat over HTTP', (kind) => {
 
 describeDatabases('chat without its model', (kind) => {
   it('is 503 naming the command, and stores nothing', async () => {
-    const api = await startApi({ database: kind, env: { MODELS_DIR: '/nonexistent' } });
+    const api = await startApi({ database: kind, env: { MODELS_DIR: '/nonexistent', OLLAMA_URL: '' } });
     try {
       const { accessToken } = await api.register();
       const session = await api.post(SESSIONS, {}, accessToken);
