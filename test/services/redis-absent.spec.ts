@@ -51,6 +51,25 @@ describe('A process whose Redis', () => {
     expect(await redis.boss.keys('*')).toEqual([expect.stringMatching(/^app:limit:user:/)]);
   });
 
+  it('and every other service is checked once for a thousand who ask at the same time', async () => {
+    const asking = await Replica.start({ REDIS_URL: redis.url });
+    replica = asking;
+    await asking.ask('/health/detailed');
+    const asked = performance.now();
+    const answers = await Promise.all(Array.from({ length: 1_000 }, () => asking.ask('/health/detailed')));
+    // A check is good for two seconds, which a busy machine may need for a thousand answers.
+    const most = 1 + Math.ceil((performance.now() - asked) / 2_000);
+    const checks = new Map<string, Set<string>>();
+    for (const answer of answers)
+      for (const { name, checked_at: at = '' } of answer.json.services as { name: string; checked_at?: string }[])
+        checks.set(name, (checks.get(name) ?? new Set()).add(at));
+    expect([...checks.keys()]).toEqual(expect.arrayContaining(['postgres', 'redis']));
+    for (const [name, times] of checks) expect({ name, checked: times.size <= most }).toEqual({ name, checked: true });
+    process.stdout.write(
+      `1,000 at the same time: checked ${[...checks].map(([name, times]) => `${name} ${times.size}`).join(', ')} time(s)\n`,
+    );
+  });
+
   it('refuses it serves, and names the setting without the password, in its log and to an admin', async () => {
     const url = new URL(redis.url);
     url.password = SECRET;

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Level, type Logger, pino } from 'pino';
 import { loggedFields } from './log-fields';
+import { sourceStack } from './source-stack';
 
 const FRAMEWORK: ReadonlySet<unknown> = new Set([
   'InstanceLoader',
@@ -66,10 +67,13 @@ export class AppLog implements LoggerService {
   }
 
   private write(level: Level, message: unknown, context: unknown, stack?: string): void {
+    if (!this.logger.isLevelEnabled(level)) return;
     const fields = typeof context === 'string' ? { context } : {};
-    if (message instanceof Error) this.logger[level]({ ...fields, stack: stack ?? message.stack }, message.message);
+    const own = message instanceof Error ? (stack ?? message.stack) : stack;
+    const places = own === undefined ? {} : { stack: sourceStack(own) };
+    if (message instanceof Error) this.logger[level]({ ...fields, ...places }, message.message);
     else if (typeof message === 'object' && message !== null) this.logger[level]({ ...fields, ...loggedFields(message) }, textOf(message));
-    else this.logger[level]({ ...fields, ...(stack === undefined ? {} : { stack }) }, String(message));
+    else this.logger[level]({ ...fields, ...places }, String(message));
   }
 
   private mixin(): object {

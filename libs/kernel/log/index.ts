@@ -1,1 +1,2 @@
 export { AppLog } from './app-log';
+export { sourceStack } from './source-stack';

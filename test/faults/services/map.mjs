@@ -12,8 +12,10 @@ const SETTINGS = { RATE_LIMIT_PER_MINUTE: '1000000', LOG_LEVEL: 'warn' };
 export class FullMap {
   servers = {};
 
-  static async start(names) {
+  /** `ours`: `{ environment, nodeFlags }` of the product's processes beside what the servers need. */
+  static async start(names, ours = {}) {
     const map = new FullMap();
+    map.ours = ours;
     map.directory = mkdtempSync(join(tmpdir(), 'sutazai-map-'));
     try {
       await Promise.all(
@@ -30,19 +32,29 @@ export class FullMap {
   }
 
   get settings() {
-    return Object.assign({}, SETTINGS, ...Object.entries(this.servers).map(([name, server]) => SERVICES[name].settings(server)));
+    return Object.assign(
+      {},
+      SETTINGS,
+      this.ours.environment,
+      ...Object.entries(this.servers).map(([name, server]) => SERVICES[name].settings(server)),
+    );
   }
 
   async startOurs() {
-    this.api = new ServerProcess({ environment: this.settings, directory: join(this.directory, 'api') });
+    const common = { environment: this.settings, nodeFlags: this.ours.nodeFlags };
+    this.api = new ServerProcess({ ...common, directory: join(this.directory, 'api') });
     await this.api.start();
     if (this.servers.rabbitmq === undefined) return;
-    this.worker = new ServerProcess({ environment: this.settings, directory: join(this.directory, 'worker'), app: 'worker' });
+    this.worker = new ServerProcess({ ...common, directory: join(this.directory, 'worker'), app: 'worker' });
     await this.worker.start();
   }
 
-  async stop() {
+  async stopOurs() {
     for (const ours of [this.worker, this.api]) if (ours?.running) await ours.stop();
+  }
+
+  async stop() {
+    await this.stopOurs();
     await Promise.allSettled(Object.values(this.servers).map((server) => server.stop()));
     rmSync(this.directory, { recursive: true, force: true });
   }
