@@ -1,3 +1,4 @@
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { openSource, PostgresClient, sql, type Queryable } from '@backing/postgres';
 import { Client } from 'pg';
 import { v7 } from 'uuid';
@@ -5,6 +6,10 @@ import { FaultProxy } from '../support/fault-proxy';
 import { startServerOf, type TestServer } from '../support/services';
 
 const POOL = { poolSize: 2, poolOverflow: 4, migrate: 'auto' as const };
+/** ReadyForQuery, and what a backend says when the server is gone (PostgreSQL's frontend/backend protocol). */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+const FIELDS = Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0');
+const GONE = Buffer.concat([Buffer.from([0x45, 0, 0, 0, FIELDS.length + 4]), FIELDS]);
 const DIRECTORY = { directory: '/nowhere' };
 
 let server: TestServer;
@@ -62,6 +67,33 @@ describe('PostgresClient over a real server', () => {
 
   const pid = (on: Queryable) => on.query<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`).then(([row]) => row?.pid ?? 0);
   const count = (id: string) => client.query(sql`SELECT FROM written WHERE id = ${id}`).then((rows) => rows.length);
+
+  it('survives a server that ends a connection in the packet that says it is ready', async () => {
+    let poisoned = false;
+    const { hostname, port } = new URL(server.url);
+    const relay = createServer((socket) => {
+      const upstream = connect(Number(port), hostname);
+      for (const end of [socket, upstream]) end.on('error', () => socket.destroy()).on('close', () => upstream.destroy());
+      socket.on('data', (bytes) => upstream.write(bytes));
+      upstream.on('data', (bytes) => {
+        if (poisoned && bytes.subarray(-6).equals(READY)) socket.end(Buffer.concat([bytes, GONE]));
+        else socket.write(bytes);
+      });
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const url = new URL(server.url);
+    url.port = String((relay.address() as AddressInfo).port);
+    const over = await opened(url.href);
+    await over.query(sql`SELECT 1`);
+    poisoned = true;
+    const answers = await Promise.allSettled(Array.from({ length: 4 }, () => over.query(sql`SELECT pg_sleep(0.1)`)));
+    expect(answers.map(({ status }) => status)).toContain('rejected');
+    for (const answer of answers) if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'unavailable' });
+    poisoned = false;
+    await until(async () => Array.isArray(await settled(over.query(sql`SELECT 1`))), 5_000);
+    await over.onApplicationShutdown();
+    relay.close();
+  });
 
   it('keeps the least connections, opens more when they are needed, and closes those again', async () => {
     const hold = () => client.query(sql`SELECT pg_sleep(0.5)`);

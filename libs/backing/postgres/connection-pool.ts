@@ -12,6 +12,8 @@ const STARTING_MS = 5_000;
 const STARTING_POLL_MS = 100;
 /** Where every connection is in use, so long does a caller wait for one. */
 const WAIT_MS = 1_000;
+/** Connections found dead one after the other before a caller is told. */
+const MOST_DEAD = 4;
 /** Above all that it may take to get a connection. */
 const DEADLINE_MS = 15_000;
 const PROBE_MS = 1_000;
@@ -47,6 +49,8 @@ export class ConnectionPool {
     this.guard = options.remote
       ? new ServiceGuard({ service: 'The database', deadlineMs: DEADLINE_MS, ping: () => this.probe() })
       : UNGUARDED;
+    // What ends a connection may come in one packet with the word that it is ready, before whoever asked for it can listen: without this the process ends.
+    pool.on('connect', (client) => client.on('error', ignore));
     pool.on('release', (_error, client) => this.releasedAt.set(client, performance.now()));
   }
 
@@ -91,13 +95,14 @@ export class ConnectionPool {
   /** That all connections are in use is no fault of the server: it is answered, not thrown. */
   private async connect(signal: AbortSignal, validated: boolean): Promise<PoolClient | AppError> {
     const until = performance.now() + STARTING_MS;
-    for (let broken = 0; ; ) {
+    for (let broken = 0, dead = 0; ; ) {
       try {
         const client = await this.take();
         // Who asked has been answered already: the connection goes back.
         if (signal.aborted) this.release(client);
         signal.throwIfAborted();
         if (await this.isAlive(client, validated)) return client;
+        dead += 1;
       } catch (error) {
         const fault = connectionFault(error);
         if (fault === 'busy') return new AppError('unavailable', 'Every connection to the database is in use.', { retryAfterSeconds: 1 });
@@ -107,6 +112,8 @@ export class ConnectionPool {
         if (!passes || performance.now() > until) throw translated(error);
         await delay(STARTING_POLL_MS);
       }
+      // Those that had idled are gone after the first: whoever finds new ones dead as well is told.
+      if (dead >= MOST_DEAD) throw new AppError('unavailable', 'The database does not answer.', { retryAfterSeconds: 1 });
     }
   }
 
