@@ -71,7 +71,7 @@ function exitCode(code, signal) {
 }
 
 /**
- * Of every process of the product. Half of Node's own young generation: it halves the heap after the start, and CPU per request stays as it is
- * (`npm run bench:startup`).
+ * Of every process of the product. Half of Node's own young generation: what a start leaves behind does not double the heap (`npm run bench:startup`
+ * prints the resident memory).
  */
 export const NODE_FLAGS = ['--max-semi-space-size=8'];

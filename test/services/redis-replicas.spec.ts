@@ -11,9 +11,10 @@ const HEARD_MS = 700;
 const BUDGET_MS = 50;
 const figures: string[] = [];
 
-const described = process.env.TEST_DATABASE_URL === undefined && process.env.REQUIRE_SERVICES !== '1' ? describe.skip : describe;
+const needed = process.env.TEST_DATABASE_URL !== undefined || process.env.REQUIRE_SERVICES === '1';
+const title = 'Two processes that share a Redis';
 
-described('Two processes that share a Redis', () => {
+(needed ? describe : describe.skip)(needed ? title : `${title}: TEST_DATABASE_URL is not set`, () => {
   let redis: OwnRedis;
   let both: [Replica, Replica];
   let close: () => Promise<void>;
