@@ -122,7 +122,10 @@ export function storeFaults({ name, file, starter, settings, stored }: StoreUnde
       }
       const { acknowledged, statuses } = await load.stop();
       expect([...(await untouched.stop()).statuses]).toEqual([200]);
-      expect([...statuses].filter((status) => ![200, 503, 504].includes(status))).toEqual([]);
+      // Written before and after, refused meanwhile; a call that was under way at the kill may end at its deadline, and nothing else happens.
+      expect(statuses).toContain(200);
+      expect(statuses).toContain(503);
+      for (const deadline of statuses) if (deadline !== 200 && deadline !== 503) expect(deadline).toBe(504);
       await bench.settled();
       expect(await bench.compared(there, stored(server))).toBeGreaterThan(acknowledged.size - 1);
       for (const [id, vector] of acknowledged) {
