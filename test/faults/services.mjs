@@ -15,6 +15,8 @@ const HEALED_SECONDS = { rabbitmq: 10 };
 const HEALED_USUALLY = 5;
 const AWAY_MS = 4_000;
 const POLL_MS = 50;
+/** How often a kill is repeated of which only the speed was wrong: what is slow each time is slow. */
+const MOST_KILLS = 3;
 
 const { values: options } = parseArgs({
   options: {
@@ -38,7 +40,7 @@ try {
   traffic.start();
   // The first requests load what later ones find loaded.
   await delay(10_000);
-  for (let round = 1; round <= Number(options.rounds); round++) for (const victim of victims) broken += await killed(victim, traffic);
+  for (let round = 1; round <= Number(options.rounds); round++) for (const victim of victims) broken += await judged(victim, traffic);
   await traffic.stop();
   broken += await nothingLost(client, traffic);
 } catch (error) {
@@ -63,6 +65,18 @@ async function populate(stores) {
   const { document, job } = await client.upload('ferry.txt', 'The ferry to Grey Point leaves at half past eight every day.');
   await client.finish(job.id);
   return { client, documentId: document.id };
+}
+
+/** Answers how many invariants broke. What breaks one breaks it at the first kill; a machine that was busy meanwhile is asked again. */
+async function judged(victim, traffic) {
+  for (let kills = 1; ; kills++) {
+    const { faults, slow } = await killed(victim, traffic);
+    if (faults.length > 0 || slow.length === 0) return faults.length + slow.length;
+    if (kills === MOST_KILLS) {
+      process.stdout.write(`${victim} | BROKEN ${MOST_KILLS} times of ${MOST_KILLS}: ${slow.join('; ')}\n`);
+      return slow.length;
+    }
+  }
 }
 
 /** One kill of one service: a calm stretch, the time without it, the time until it is `up` again, and a stretch after. */

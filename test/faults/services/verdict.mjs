@@ -8,7 +8,7 @@ const REFUSED_MS = 50;
 const MOST_REFUSALS = 0.95;
 
 /**
- * Answers how many invariants broke. `calm`, `away` (the victim is dead) and `returning` (it starts, on the same cores as everything else: how slow that
+ * Prints what happened; answers what broke (`faults`), and of that what a busy machine alone can cause (`slow`). `calm`, `away` (the victim is dead) and `returning` (it starts, on the same cores as everything else: how slow that
  * makes others is said, not judged) are records of the traffic.
  */
 export function verdict({ victim, calm, away, returning, seconds, allowed }) {
@@ -26,17 +26,18 @@ export function verdict({ victim, calm, away, returning, seconds, allowed }) {
   if (odd.length > 0) faults.push(`${odd.length} answers that are neither success nor 503 (${odd[0].kind}: ${odd[0].status})`);
   if (refused.some(({ retryAfter }) => retryAfter === undefined)) faults.push('a 503 without Retry-After');
   if (seconds > allowed) faults.push(`up again after ${seconds.toFixed(1)} s (allowed ${allowed})`);
-  if (without > Math.max(FLOOR_MS, before * SLOWER)) faults.push('unrelated routes became slow');
-  if (quantile(refused, MOST_REFUSALS) > REFUSED_MS) faults.push(`refusals took ${ms(quantile(refused, MOST_REFUSALS))} (p95)`);
+  const slow = [];
+  if (without > Math.max(FLOOR_MS, before * SLOWER)) slow.push('unrelated routes became slow');
+  if (quantile(refused, MOST_REFUSALS) > REFUSED_MS) slow.push(`refusals took ${ms(quantile(refused, MOST_REFUSALS))} (p95)`);
   const cells = [
     victim.padEnd(9),
     `unrelated p99 ${ms(before)} -> ${ms(without)} (returning ${ms(p99(returning.filter(unrelated)))}), ${errors.length} errors of ${all.filter(unrelated).length}`,
     `503 ${refused.length} of ${related.length}, p50 ${ms(quantile(refused, 0.5))} p99 ${ms(p99(refused))}`,
     `up after ${seconds.toFixed(2)} s`,
-    faults.length === 0 ? 'ok' : `BROKEN: ${faults.join('; ')}`,
+    [faults.length > 0 ? `BROKEN: ${faults.join('; ')}` : 'ok', ...slow].join('; '),
   ];
   process.stdout.write(`${cells.join(' | ')}\n`);
-  return faults.length;
+  return { faults, slow };
 }
 
 /** No answer at all is a failure too. */
