@@ -40,9 +40,9 @@ describeDatabases('Moving everything', (kind) => {
 
     const go = (direction: 'export' | 'import', folder: string, env: Place, options = quiet) =>
       transfer(direction, folder, parseConfig({ ...env, LOG_LEVEL: 'silent' }), options);
-    /** A database that nobody has used, with a data directory of its own. */
-    const newPlace = async (to = kind): Promise<Place> => {
-      const { url, directory, drop } = await newDatabase(to, true);
+    /** A database that nobody has used, with a data directory of its own; an `empty` one has no tables either. */
+    const newPlace = async (to = kind, empty = false): Promise<Place> => {
+      const { url, directory, drop } = await newDatabase(to, empty);
       drops.push(drop);
       return { DATA_DIR: directory, ...(url === undefined ? {} : { DATABASE_URL: url, BLOB_URL: 'postgres:' }) };
     };
@@ -97,10 +97,10 @@ describeDatabases('Moving everything', (kind) => {
       expect(manifest.tables.points?.rows).toBeGreaterThanOrEqual(4);
       expect(manifest.tables.chat_messages?.rows).toBe(2);
       expect(manifest.blobs.count).toBe(4);
-      const there = await newPlace();
+      const there = await newPlace(kind, true);
       await go('import', archive, there);
       const second = await go('export', join(root, 'second'), there);
-      const back = await newPlace('embedded');
+      const back = await newPlace('embedded', true);
       await go('import', join(root, 'second'), back);
       const third = await go('export', join(root, 'third'), back);
       for (const copy of [second, third]) expect({ ...copy, created_at: '' }).toEqual({ ...manifest, created_at: '' });
