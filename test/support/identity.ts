@@ -62,6 +62,11 @@ export async function openIdentity(kind: DatabaseKind, pool?: { size: number; ov
 }
 
 /** The client without its end: it outlives the modules that use it. */
-function borrowed(client: PostgresClient): Pick<PostgresClient, 'query' | 'transaction'> {
-  return { query: (statement) => client.query(statement), transaction: (work) => client.transaction(work) };
+function borrowed(client: PostgresClient): Pick<PostgresClient, 'afterCommit' | 'beforehand' | 'query' | 'transaction'> {
+  return {
+    afterCommit: (work) => client.afterCommit(work),
+    beforehand: (work) => client.beforehand(work),
+    query: (statement) => client.query(statement),
+    transaction: (work) => client.transaction(work),
+  };
 }

@@ -262,6 +262,11 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
 }
 
 /** The same connection without its end: a process of the test must not close what others use. */
-function borrowed(client: PostgresClient): Pick<PostgresClient, 'query' | 'transaction'> {
-  return { query: (statement) => client.query(statement), transaction: (work) => client.transaction(work) };
+function borrowed(client: PostgresClient): Pick<PostgresClient, 'afterCommit' | 'beforehand' | 'query' | 'transaction'> {
+  return {
+    afterCommit: (work) => client.afterCommit(work),
+    beforehand: (work) => client.beforehand(work),
+    query: (statement) => client.query(statement),
+    transaction: (work) => client.transaction(work),
+  };
 }

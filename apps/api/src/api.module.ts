@@ -18,6 +18,7 @@ import { BodyDeadline } from './http/body-deadline';
 import { OpenAnswers } from './http/open-answers.service';
 import { RequestGuard } from './http/request.guard';
 import { RouteTable } from './http/route-table';
+import { IdempotencyApiModule } from './idempotency/idempotency-api.module';
 import { MetricsApiModule } from './metrics/metrics-api.module';
 import { VectorsApiModule } from './vectors/vectors-api.module';
 import { ModelsApiModule } from './models/models-api.module';
@@ -36,6 +37,7 @@ import { WorkspacesApiModule } from './workspaces/workspaces-api.module';
     UsageModule,
     HealthApiModule,
     DocsApiModule,
+    IdempotencyApiModule,
     MetricsApiModule,
     AuthApiModule,
     WorkspacesApiModule,

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import type { PoolClient } from 'pg';
@@ -7,19 +8,14 @@ import { ConnectionPool, type PoolOptions } from './connection-pool';
 import type { EmbeddedDatabase } from './embedded.client';
 import { connectionFault, translated } from './postgres.error';
 import { poolOf } from './postgres.source';
+import type { Queryable, StatementOptions } from './queryable';
 import { readsOnly } from './read-only';
+import { RequestTransaction } from './request-transaction';
 
-export interface StatementOptions {
-  /** A hot statement: the server parses and plans it once for each connection. One name, one text. */
-  name?: string;
-  /** Running it twice is the same as running it once: it is keyed. A statement that only reads is so by itself. */
-  repeatable?: boolean;
-}
-
-/** Runs statements: the pool, or the one connection of a transaction. */
-export interface Queryable {
-  /** Rows of a statement, as the driver gives them (snake_case columns, `Date` for timestamptz, strings for bigint, `Buffer` for bytea). */
-  query<Row>(statement: Sql, options?: StatementOptions): Promise<Row[]>;
+/** The transaction of the request that is being answered; what is done `beforehand` does not begin it. */
+interface CurrentRequest {
+  transaction: RequestTransaction;
+  beforehand?: true;
 }
 
 /**
@@ -30,6 +26,7 @@ export interface Queryable {
 @Injectable()
 export class PostgresClient implements Queryable, OnApplicationShutdown {
   private readonly connections: ConnectionPool;
+  private readonly requests = new AsyncLocalStorage<CurrentRequest>();
   private observe?: (seconds: number) => void;
 
   constructor(
@@ -60,6 +57,15 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
   }
 
   query<Row>(statement: Sql, options: StatementOptions = {}): Promise<Row[]> {
+    const current = this.requests.getStore();
+    if (current !== undefined) {
+      const reads = readsOnly(statement.text);
+      const transaction = joinedBy(current, !reads);
+      if (transaction !== undefined) {
+        const ask = (connection: Queryable): Promise<Row[]> => connection.query<Row>(statement, options);
+        return reads ? transaction.read(ask) : transaction.unit(ask);
+      }
+    }
     return this.observed(async () => {
       const again = (): boolean => options.repeatable ?? readsOnly(statement.text);
       return this.withConnection((connection) => this.run<Row>(connection, statement, options), again);
@@ -71,17 +77,51 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
    * `repeatable`: what it does is keyed, so that it may run once more when the connection was lost, even without knowing whether it was committed.
    * Without it such a loss is `unavailable`: what was not confirmed is never reported as done.
    */
-  transaction<T>(work: (connection: Queryable) => Promise<T>, { repeatable = false } = {}): Promise<T> {
+  transaction<T>(work: (connection: Queryable) => Promise<T>, options: { repeatable?: boolean } = {}): Promise<T> {
+    const current = this.requests.getStore();
+    const joined = current && joinedBy(current, true);
+    return joined === undefined ? this.ownTransaction(work, options) : joined.unit(work);
+  }
+
+  /** One transaction for all that is written `within` it, begun by the first write. `admit` runs first in it; when that rejects nothing is written. */
+  requestTransaction(admit: (connection: Queryable) => Promise<void>): RequestTransaction {
+    return new RequestTransaction((work) => this.ownTransaction(work), admit);
+  }
+
+  /** Runs `work`, and whatever it starts, so that its writes are those of the transaction until that is over. */
+  within<T>(transaction: RequestTransaction, work: () => T): T {
+    return this.requests.run({ transaction }, work);
+  }
+
+  /** Runs `work` so that its writes begin no transaction of the request: what waits for a file or the network, and what stands for itself. */
+  beforehand<T>(work: () => T): T {
+    const current = this.requests.getStore();
+    return current === undefined ? work() : this.requests.run({ ...current, beforehand: true }, work);
+  }
+
+  /** Runs `work` when what the request has written so far is stored; at once, and with its result, where nothing waits to be. */
+  afterCommit<T>(work: () => T): T | undefined {
+    const current = this.requests.getStore();
+    return current === undefined ? work() : current.transaction.afterCommit(work);
+  }
+
+  private ownTransaction<T>(
+    work: (connection: Queryable) => Promise<T>,
+    { repeatable = false }: { repeatable?: boolean } = {},
+  ): Promise<T> {
     let begun = false;
     return this.withConnection(
       async (connection) => {
         await connection.query('START TRANSACTION').catch(rethrow);
         begun = true;
+        const inside = this.inside(connection);
         try {
-          const result = await work({ query: (statement, options = {}) => this.observed(() => this.run(connection, statement, options)) });
+          const result = await work(inside);
+          inside.end();
           await commit(connection);
           return result;
         } catch (error) {
+          inside.end();
           await rollBack(connection, error);
           throw error;
         }
@@ -119,6 +159,20 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
     }
   }
 
+  /** The connection as the work of a transaction sees it: until the end of that, for the connection then serves others. */
+  private inside(connection: PoolClient): Queryable & { end(): void } {
+    let ended = false;
+    return {
+      query: async <Row>(statement: Sql, options: StatementOptions = {}) => {
+        if (ended) throw new Error('The transaction has ended.');
+        return this.observed(() => this.run<Row>(connection, statement, options));
+      },
+      end: () => {
+        ended = true;
+      },
+    };
+  }
+
   /** Errors: translated. Names are for the real server alone: on the embedded one a name would outlive the client that gave it. */
   private async run<Row>(connection: PoolClient, statement: Sql, { name }: StatementOptions): Promise<Row[]> {
     const { text, values } = statement;
@@ -135,6 +189,12 @@ export class PostgresClient implements Queryable, OnApplicationShutdown {
       this.observe?.((performance.now() - started) / 1_000);
     }
   }
+}
+
+/** The transaction that a statement of the request belongs to: the open one, or the one that it `begins`. */
+function joinedBy({ transaction, beforehand }: CurrentRequest, begins: boolean): RequestTransaction | undefined {
+  if (transaction.over) return undefined;
+  return transaction.open || (begins && beforehand !== true) ? transaction : undefined;
 }
 
 /** A commit whose answer was lost is not known to have happened; one of a transaction that had failed rolls back without an error. */

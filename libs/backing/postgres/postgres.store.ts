@@ -12,7 +12,8 @@ import sql, { raw, type Sql } from 'sql-template-tag';
 import { vectorArray, vectorValue } from './binary-array';
 import { filterCondition } from './filter.clause';
 import { pointMetadata, visiblePoint } from './point.clause';
-import { PostgresClient, type Queryable } from './postgres.client';
+import { PostgresClient } from './postgres.client';
+import type { Queryable } from './queryable';
 
 /** pgvector's operator for each metric, and its distance as the contract's score (higher is better). */
 const OPERATOR: Record<Metric, string> = { cosine: '<=>', dot: '<#>', l2: '<->' };

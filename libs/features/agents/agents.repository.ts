@@ -18,14 +18,15 @@ export class AgentsRepository {
     return only(await this.inserted(this.postgres, workspaceId, ownerId, fields));
   }
 
-  /** Makes the agent that a workspace begins with, once in its life. */
+  /** Makes the agent that a workspace begins with, once in its life, whatever becomes of the request that needs it. */
   async insertFirst(workspaceId: string, fields: AgentFields): Promise<void> {
-    await this.postgres.transaction(async (connection) => {
+    const insert = async (connection: Queryable): Promise<void> => {
       const first = await connection.query(
         sql`INSERT INTO agent_workspaces (workspace_id) VALUES (${workspaceId}::uuid) ON CONFLICT DO NOTHING RETURNING workspace_id`,
       );
       if (first.length > 0) await this.inserted(connection, workspaceId, null, fields);
-    });
+    };
+    await this.postgres.beforehand(() => this.postgres.transaction(insert));
   }
 
   async find(workspaceId: string, id: string): Promise<Agent | undefined> {

@@ -35,6 +35,15 @@ export class DocumentIntake {
    */
   async accept(received: ReceivedContent, wanted: NewDocument, origin: Origin): Promise<AcceptedDocument> {
     const collectionId = await this.collection(received, wanted, origin);
+    try {
+      return await this.met(collectionId, received, wanted, origin);
+    } catch (error) {
+      if (isRefusal(error)) await this.originals.discard(received);
+      throw error;
+    }
+  }
+
+  private async met(collectionId: string, received: ReceivedContent, wanted: NewDocument, origin: Origin): Promise<AcceptedDocument> {
     for (let meeting = 1; meeting <= MOST_MEETINGS; meeting += 1) {
       const met = (await this.replaced(collectionId, received, wanted, origin)) ?? (await this.known(collectionId, received, origin));
       if (met !== undefined) return met;
@@ -119,4 +128,9 @@ export class DocumentIntake {
     if (document === undefined) throw AppError.notFound('The document');
     return { document, jobId: job.jobId };
   }
+}
+
+/** The request came before, or comes twice at once: nothing of it was written. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof AppError && error.code.startsWith('idempotency_');
 }

@@ -56,7 +56,8 @@ export class DocumentOriginals {
       mediaType = inspector.finish().mediaType;
     }
     const key = originalKey(documentId, contentVersion);
-    const stored = await this.blobs.put(key, Readable.from(inspected()), { maxBytes: this.config.http.uploadBytes });
+    const put = () => this.blobs.put(key, Readable.from(inspected()), { maxBytes: this.config.http.uploadBytes });
+    const stored = await this.postgres.beforehand(put);
     const charset = charsetOf(contentType);
     return { documentId, contentVersion, ...stored, mediaType: mediaType ?? 'text/plain', charset, sourceUrl: null };
   }
@@ -68,7 +69,7 @@ export class DocumentOriginals {
 
   /** A place for another original of a document. `not_found` without the document. */
   async reserve(workspaceId: string, documentId: string): Promise<OriginalPlace> {
-    const contentVersion = await this.replacements.reserve(workspaceId, documentId);
+    const contentVersion = await this.postgres.beforehand(() => this.replacements.reserve(workspaceId, documentId));
     if (contentVersion === undefined) throw AppError.notFound('The document');
     return { documentId, contentVersion };
   }
@@ -76,8 +77,10 @@ export class DocumentOriginals {
   /** Brings what was received for a new document to the place of another's. */
   async move(received: ReceivedContent, place: OriginalPlace): Promise<ReceivedContent> {
     if (received.sha256 !== null) {
-      const bytes = await this.blobs.get(originalKey(received.documentId, received.contentVersion));
-      await this.blobs.put(originalKey(place.documentId, place.contentVersion), bytes);
+      await this.postgres.beforehand(async () => {
+        const bytes = await this.blobs.get(originalKey(received.documentId, received.contentVersion));
+        await this.blobs.put(originalKey(place.documentId, place.contentVersion), bytes);
+      });
       await this.discard(received);
     }
     return { ...received, ...place };
@@ -85,8 +88,11 @@ export class DocumentOriginals {
 
   /** Gives a place and what lies there back. What cannot be removed now goes at the next start. */
   async discard({ documentId, contentVersion }: OriginalPlace): Promise<void> {
-    await this.blobs.delete(originalKey(documentId, contentVersion)).catch(() => undefined);
-    await this.replacements.release(this.postgres, documentId, contentVersion).catch(() => undefined);
+    const remove = async (): Promise<void> => {
+      await this.blobs.delete(originalKey(documentId, contentVersion)).catch(() => undefined);
+      await this.replacements.release(this.postgres, documentId, contentVersion).catch(() => undefined);
+    };
+    await this.postgres.afterCommit(() => this.postgres.beforehand(remove));
   }
 }
 

@@ -41,10 +41,10 @@ export class DocumentTries {
     );
   }
 
-  /** After the accepting statement committed: the job starts, and the one before it ends. */
+  /** After the accepting statement: once it is committed the job starts, and the one before it ends. */
   async begun(before: string | null): Promise<void> {
     this.jobs.wake();
-    if (before !== null) await this.jobs.supersede(before);
+    if (before !== null) await this.postgres.afterCommit(() => this.jobs.supersede(before));
   }
 
   /**

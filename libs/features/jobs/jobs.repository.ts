@@ -33,6 +33,11 @@ export interface Ending {
 export class JobsRepository {
   constructor(private readonly client: PostgresClient) {}
 
+  /** Runs `work` when what the request has written so far is stored. */
+  afterCommit(work: () => void): void {
+    this.client.afterCommit(work);
+  }
+
   async find(id: string): Promise<StoredJob | undefined> {
     const rows = await this.client.query<StoredJob>(sql`SELECT ${JOB_COLUMNS} FROM jobs WHERE id = ${id}::uuid`);
     return rows[0];

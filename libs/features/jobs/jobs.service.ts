@@ -39,9 +39,9 @@ export class Jobs {
     throw new AppError('rate_limited', `${MOST_OPEN} of your jobs of this kind are not done yet.`, { retryAfterSeconds: RETRY_SECONDS });
   }
 
-  /** After the accepting statement committed: the job starts now, not at the next poll. */
+  /** After the accepting statement: once it is committed the job starts, not at the next poll. */
   wake(): void {
-    this.relay.wake();
+    this.repository.afterCommit(() => this.relay.wake());
   }
 
   /** The caller's own job or one that the workspace may see; else `not_found`. */

@@ -32,7 +32,7 @@ export class CollectionCatalogue {
   async create({ workspaceId, userId }: Principal, wanted: WantedCollection): Promise<CountedCollection> {
     const { name, language = null, description = null } = wanted;
     if ((await this.repository.counted(workspaceId, name)) !== undefined) throw taken(name);
-    const space = await this.spaces.wanted(wanted);
+    const space = await this.postgres.beforehand(() => this.spaces.wanted(wanted));
     try {
       await this.repository.insertNew({ workspaceId, ownerId: userId, name, spaceId: space.id, language, description });
     } catch (error) {

@@ -24,7 +24,7 @@ export class AgentRunsController {
 
   @Post(':id/runs')
   @HttpCode(202)
-  @Access('agents:run', 'viewer', { spends: true })
+  @Access('agents:run', 'viewer', { spends: true, creates: 'answer' })
   @ApiOperation({ summary: 'Run an agent: a job, whose events tell every step.' })
   @Answers(202, acceptedRunSchema, 'Accepted; `Location` is the job.')
   @Problems('not_found', 'unavailable')

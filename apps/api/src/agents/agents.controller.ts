@@ -34,7 +34,7 @@ export class AgentsController {
 
   @Post()
   @HttpCode(201)
-  @Access('agents:write', 'editor')
+  @Access('agents:write', 'editor', { creates: 'answer' })
   @ApiOperation({ summary: 'Make an agent.' })
   @Answers(201, agentSchema, 'The agent.')
   @Problems('not_found', 'conflict')

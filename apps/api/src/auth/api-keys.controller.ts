@@ -30,7 +30,7 @@ export class ApiKeysController {
 
   @Post()
   @HttpCode(201)
-  @Access('any', 'viewer', { persons: true })
+  @Access('any', 'viewer', { persons: true, creates: 'secret' })
   @ApiOperation({ summary: 'Make an API key with some of your scopes; its secret is shown once.' })
   @Answers(201, createdApiKeySchema, 'The key with its secret.')
   async create(

@@ -29,7 +29,7 @@ export class ChatSessionsController {
 
   @Post()
   @HttpCode(201)
-  @Access('chat')
+  @Access('chat', 'viewer', { creates: 'answer' })
   @ApiOperation({ summary: 'Begin a conversation, over the documents of collections or without any.' })
   @Answers(201, sessionSchema, 'The session.')
   @Problems('not_found')

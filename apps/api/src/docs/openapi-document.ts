@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ERROR_STATUS, ERROR_TITLE, type ErrorCode } from '@kernel/errors';
 import { releaseVersion } from '@kernel/config';
 import { z } from 'zod';
+import { IDEMPOTENCY_KEY } from '../http/access.decorator';
 import { openAiErrorSchema } from '../http/openai-error';
 import { problemSchema } from '../http/problem.schema';
 
@@ -14,6 +15,12 @@ const EVENTS = 'text/event-stream';
 const OF_EVERY_ROUTE: ErrorCode[] = ['invalid', 'unprocessable', 'internal', 'unavailable', 'timeout'];
 const OF_PRIVATE_ROUTES: ErrorCode[] = ['unauthenticated', 'forbidden', 'rate_limited'];
 const OF_BODIES: ErrorCode[] = ['too_large', 'unsupported_media_type'];
+const OF_REPEATS: ErrorCode[] = ['idempotency_in_progress', 'idempotency_key_reused'];
+const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+const REPLAYED = {
+  description: 'true: the answer of the request that this one repeats.',
+  schema: { type: 'string' as const, enum: ['true'] },
+};
 
 /** The OpenAPI document of an application: every route, shape, error and the security scheme, as JSON with sorted keys (stable to compare). */
 export function openApiDocument(app: INestApplication): string {
@@ -31,7 +38,7 @@ export function openApiDocument(app: INestApplication): string {
   document.components.schemas ??= {};
   document.components.schemas.Problem = componentOf(problemSchema);
   document.components.schemas.OpenAiError = componentOf(openAiErrorSchema);
-  for (const operation of operationsOf(document)) describeStreams(addProblems(operation));
+  for (const operation of operationsOf(document)) describeStreams(addRepeats(addProblems(operation)));
   for (const operation of operationsOf(document, '/v1/')) speakOpenAi(operation);
   return JSON.stringify(sorted(document), null, 2);
 }
@@ -55,12 +62,28 @@ function addProblems(operation: Operation): Operation {
   if ((operation.security ?? []).length > 0) codes.push(...OF_PRIVATE_ROUTES);
   if (operation.requestBody !== undefined) codes.push(...OF_BODIES);
   for (const code of codes) {
-    operation.responses[ERROR_STATUS[code]] ??= {
-      description: `${code}: ${ERROR_TITLE[code]}.`,
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-    };
+    operation.responses[ERROR_STATUS[code]] ??= { description: `${code}: ${ERROR_TITLE[code]}.`, content: PROBLEM };
   }
   return operation;
+}
+
+/** Where a request may be repeated under its key: the answers that this adds, and how a repeat is told. */
+function addRepeats(operation: Operation): Operation {
+  const { parameters = [], responses } = operation;
+  if (!parameters.some((parameter) => 'name' in parameter && parameter.name === IDEMPOTENCY_KEY.name)) return operation;
+  for (const code of OF_REPEATS) addProblem(operation, code);
+  for (const [status, response] of Object.entries(responses))
+    if (Number(status) < 300 && response !== undefined && !('$ref' in response))
+      response.headers = { ...response.headers, 'Idempotent-Replayed': REPLAYED };
+  return operation;
+}
+
+/** Beside what the status may mean otherwise. */
+function addProblem({ responses }: Operation, code: ErrorCode): void {
+  const words = `${code}: ${ERROR_TITLE[code]}.`;
+  const known = responses[ERROR_STATUS[code]];
+  if (known !== undefined && !('$ref' in known)) known.description = `${known.description} ${words}`;
+  else responses[ERROR_STATUS[code]] = { description: words, content: PROBLEM };
 }
 
 /** A stream has not the shape of the whole answer, and what was only accepted is never one. */

@@ -53,7 +53,7 @@ export class DocumentsController {
 
   @Post()
   @HttpCode(202)
-  @Access('documents:write', 'editor', { uploads: true, spends: true })
+  @Access('documents:write', 'editor', { uploads: true, spends: true, creates: 'answer' })
   @ApiOperation({ summary: 'Add a document: a file, or a text or an address as JSON; it is read in the background.' })
   @ApiConsumes('multipart/form-data', 'application/json')
   @ApiBody(CREATE_CONTENT)

@@ -8,6 +8,8 @@ import { AppError } from '@kernel/errors';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { checkText } from '../http/json-body';
+import { sha256, type FormPart } from '../idempotency/fingerprint';
+import { IdempotentRequests } from '../idempotency/idempotent-requests.service';
 import { ValidationPipe } from '../http/validation.pipe';
 
 const LONGEST_NAME = 255;
@@ -49,6 +51,7 @@ export class UploadReader {
   constructor(
     host: HttpAdapterHost<FastifyAdapter>,
     private readonly originals: DocumentOriginals,
+    private readonly repeats: IdempotentRequests,
   ) {
     host.httpAdapter.useMultipart();
   }
@@ -58,6 +61,7 @@ export class UploadReader {
     try {
       const fields = await this.parts(request, found, place);
       if (found.content === undefined) throw AppError.field('invalid', 'file', 'a file is required.');
+      this.repeats.tellForm(request, partsOf(found.content, fields));
       checkText(fields, '');
       const valid = (await this.pipe.transform<unknown>(fields, { type: 'body', schema })) as Fields;
       return { content: found.content, name: found.name ?? 'document', fields: valid };
@@ -85,6 +89,10 @@ export class UploadReader {
     }
     return fields;
   }
+}
+
+function partsOf({ sha256: ofFile }: ReceivedContent, fields: Record<string, string>): FormPart[] {
+  return [['file', ofFile ?? ''], ...Object.entries(fields).map(([name, value]): FormPart => [name, sha256(value)])];
 }
 
 /** The file's own name without folders. */

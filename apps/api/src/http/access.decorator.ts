@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiExtension, ApiHeader } from '@nestjs/swagger';
 import type { Role, Scope } from '@kernel/identity';
 
 /** What a route demands; read by the `onRequest` hook from Fastify's route config. A route without it is refused to everybody. */
@@ -29,6 +29,11 @@ export interface RouteOptions {
   member?: Role;
   /** For people with an access token; refused to API keys. */
   persons?: boolean;
+  /**
+   * Makes something, and takes an `Idempotency-Key` so that a repeat makes nothing more; the repeat gets the same answer, or 409 where that holds a
+   * `secret`.
+   */
+  creates?: 'answer' | 'secret';
   /** Answers without a token too while the server listens on loopback alone. */
   publicOnLoopback?: boolean;
 }
@@ -37,6 +42,14 @@ export interface RouteOptions {
 export interface RouteMarks extends RouteOptions {
   access?: RouteAccess;
 }
+
+/** As the API document describes it. */
+export const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  required: false,
+  description:
+    'Names this request, in 1 to 255 printable ASCII characters: a repeat within 24 hours gets the same answer and does nothing more.',
+};
 
 /** Nobody needs to prove who they are. */
 export const Public = (options: RouteOptions = {}) => RouteConfig({ access: { public: true }, ...options } satisfies RouteMarks);
@@ -48,5 +61,6 @@ export const Access = (scopes: Scope | Scope[] | 'any', role: Role = 'viewer', o
     RouteConfig({ access: { public: false, scopes: wanted, role }, ...options } satisfies RouteMarks),
     ApiBearerAuth(),
     ApiExtension('x-access', { scopes: wanted, role }),
+    ...(options.creates === undefined ? [] : [ApiHeader(IDEMPOTENCY_KEY)]),
   );
 };

@@ -4,6 +4,8 @@ import { Audit } from '@features/audit';
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
 import type { FastifyInstance } from 'fastify';
+import { registerIdempotency } from '../idempotency/idempotency-hooks';
+import { IdempotentRequests } from '../idempotency/idempotent-requests.service';
 import { HttpMetrics } from '../metrics/http-metrics.service';
 import { BodyDeadline } from './body-deadline';
 import { registerBodyParsers } from './body-parsers';
@@ -50,6 +52,7 @@ export function registerHooks(app: NestFastifyApplication, config: AppConfig, lo
     checkText(request.params, 'path');
     done();
   });
+  registerIdempotency(instance, app.get(IdempotentRequests, { strict: false }));
   tellAnswers(instance, metrics, log);
   registerBodyParsers(instance);
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '@kernel/errors';
 
 /** What names the server, the caller and the body: given twice, a proxy may read the one and this server the other. */
-const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length', 'transfer-encoding', 'expect']);
+const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length', 'transfer-encoding', 'expect', 'idempotency-key']);
 const MOST_HEADERS = 200;
 
 /**

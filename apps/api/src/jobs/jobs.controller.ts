@@ -53,7 +53,7 @@ export class JobsController {
 
   @Post(':id/retry')
   @HttpCode(202)
-  @Access('jobs:write', 'viewer', { spends: true })
+  @Access('jobs:write', 'viewer', { spends: true, creates: 'answer' })
   @ApiOperation({ summary: 'Do the work of a failed or cancelled job again, as a new job.' })
   @Answers(202, jobSchema, 'The new job.')
   @Problems('not_found', 'conflict')

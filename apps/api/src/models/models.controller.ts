@@ -45,7 +45,7 @@ export class ModelsController {
 
   @Post()
   @HttpCode(202)
-  @Access('models:write')
+  @Access('models:write', 'viewer', { creates: 'answer' })
   @ApiOperation({ summary: 'Bring a model here, as a job with progress in bytes; for an instance admin.' })
   @Answers(202, pullSchema, 'The model with its licence, and the job.')
   @Problems('conflict', 'unprocessable')

@@ -36,7 +36,7 @@ export class UsersController {
 
   @Post()
   @HttpCode(201)
-  @Access('admin', 'admin')
+  @Access('admin', 'admin', { creates: 'secret' })
   @ApiOperation({ summary: 'Invite somebody into the workspace of your token, at most into your own role.' })
   @Answers(201, issuedInvitationSchema, 'The invitation with its token, which is good once, for 72 hours.')
   @Problems('conflict')
@@ -101,7 +101,7 @@ export class UsersController {
 
   @Post(':id/reset')
   @HttpCode(201)
-  @Access('any', 'viewer', { instance: true })
+  @Access('any', 'viewer', { instance: true, creates: 'secret' })
   @ApiOperation({ summary: 'Make a token with which a person sets a new password, good once, for 72 hours. For the instance admin.' })
   @Answers(201, issuedResetSchema, 'The token; earlier ones of this person are refused from now on.')
   @Problems('not_found')

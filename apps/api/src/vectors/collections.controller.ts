@@ -32,7 +32,7 @@ export class CollectionsController {
 
   @Post()
   @HttpCode(201)
-  @Access('vectors:write', 'editor')
+  @Access('vectors:write', 'editor', { creates: 'answer' })
   @ApiOperation({ summary: 'Make a collection for documents and texts, or for vectors that you bring.' })
   @Answers(201, collectionSchema, 'The collection.')
   @Problems('conflict')

@@ -40,7 +40,7 @@ export class MembersController {
 
   @Post()
   @HttpCode(201)
-  @Access('any', 'viewer', { member: 'admin' })
+  @Access('any', 'viewer', { member: 'admin', creates: 'secret' })
   @ApiOperation({
     summary: 'Invite somebody into the workspace, at most into your own role; hand them the token, which is good once, for 72 hours.',
   })

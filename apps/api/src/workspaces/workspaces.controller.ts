@@ -32,7 +32,7 @@ export class WorkspacesController {
 
   @Post()
   @HttpCode(201)
-  @Access('any', 'viewer', { persons: true })
+  @Access('any', 'viewer', { persons: true, creates: 'answer' })
   @ApiOperation({ summary: 'Make a workspace; you own it. Switch to it to work in it.' })
   @Answers(201, workspaceSchema, 'The workspace.')
   @Problems('conflict')

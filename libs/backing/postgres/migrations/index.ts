@@ -9,6 +9,7 @@ import { Members1764600000001 } from './1764600000001-members';
 import { Lineage1764700000002 } from './1764700000002-lineage';
 import { Processes1764700000003 } from './1764700000003-processes';
 import { StoreChanges1764700000004 } from './1764700000004-store-changes';
+import { IdempotencyKeys1764800000001 } from './1764800000001-idempotency-keys';
 import { QueuePlaces1764800000002 } from './1764800000002-queue-places';
 import { Dispatch1764800000003 } from './1764800000003-dispatch';
 
@@ -25,6 +26,7 @@ export const MIGRATIONS = [
   Lineage1764700000002,
   Processes1764700000003,
   StoreChanges1764700000004,
+  IdempotencyKeys1764800000001,
   QueuePlaces1764800000002,
   Dispatch1764800000003,
 ];

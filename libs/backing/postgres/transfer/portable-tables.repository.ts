@@ -1,5 +1,5 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag';
-import type { Queryable } from '../postgres.client';
+import type { Queryable } from '../queryable';
 
 /** A table whose rows move from one database to another of the same schema. */
 export interface PortableTable {

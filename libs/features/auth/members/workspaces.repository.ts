@@ -54,7 +54,7 @@ export class WorkspacesRepository {
   async close(connection: Queryable, id: string): Promise<void> {
     await connection.query(sql`UPDATE workspaces SET deleted_at = now(), updated_at = now() WHERE id = ${id}::uuid`);
     await connection.query(sql`UPDATE api_keys SET revoked_at = now() WHERE workspace_id = ${id}::uuid AND revoked_at IS NULL`);
-    for (const table of [sql`memberships`, sql`logins`, sql`invitations`])
+    for (const table of [sql`memberships`, sql`logins`, sql`invitations`, sql`idempotency_keys`])
       await connection.query(sql`DELETE FROM ${table} WHERE workspace_id = ${id}::uuid`);
   }
 

@@ -97,6 +97,7 @@ export class UsersRepository {
     await connection.query(sql`DELETE FROM logins WHERE user_id = ${id}::uuid`);
     await connection.query(sql`DELETE FROM memberships WHERE user_id = ${id}::uuid`);
     await connection.query(sql`DELETE FROM password_resets WHERE user_id = ${id}::uuid`);
+    await connection.query(sql`DELETE FROM idempotency_keys WHERE user_id = ${id}::uuid`);
     await connection.query(sql`DELETE FROM invitations WHERE email = ${email}`);
   }
 }
