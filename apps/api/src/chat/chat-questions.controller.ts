@@ -83,7 +83,7 @@ export class ChatQuestionsController {
 
   private async answer(principal: Principal, session: string, asked: AskedQuestion, query: AskQuery, reply: FastifyReply): Promise<void> {
     void reply.header('Location', `/api/v1/jobs/${asked.jobId}`);
-    if (acceptsEvents(reply.request.headers.accept)) return this.stream.send(reply.request, reply, asked.jobId, 0);
+    if (acceptsEvents(reply.request.headers.accept)) return this.stream.send(reply.request, reply, asked.jobId);
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const seconds = query.wait ?? 0;
