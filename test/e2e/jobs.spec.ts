@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { JobHandlers, Jobs } from '@features/jobs';
 import { PostgresClient, sql } from '@backing/postgres';
+import { Readiness } from '@features/health';
 import { AppError } from '@kernel/errors';
+import { StreamTiming } from '../../apps/api/src/jobs/stream-timing.entity';
 import { startApi, type Registered, type TestApi } from '../support/api';
 import { describeDatabases } from '../support/databases';
 import { gate, TestHandler, testWork, untilAborted } from '../support/jobs';
@@ -136,7 +138,14 @@ describeDatabases('Jobs over HTTP', (kind) => {
     expect([ended.status, await ended.text()]).toEqual([204, '']);
     const statuses = [`?after=${last + 1}`, '?after=x', '?after=-1', '?other=1'].map(async (query) => (await events(id, {}, query)).status);
     expect(await Promise.all(statuses)).toEqual([400, 400, 400, 400]);
-    expect((await events(id, { 'last-event-id': 'abc' })).status).toBe(400);
+    const fieldOf = async (response: Response): Promise<unknown> => {
+      const { code, errors } = (await response.json()) as { code: string; errors: { path: string }[] };
+      return [response.status, code, errors.map(({ path }) => path)];
+    };
+    for (const header of ['abc', '-1', '1.5', '99999999999', String(last + 1)])
+      expect(await fieldOf(await events(id, { 'last-event-id': header }))).toEqual([400, 'invalid', ['Last-Event-ID']]);
+    for (const query of ['x', '-1', String(last + 1)])
+      expect(await fieldOf(await events(id, {}, `?after=${query}`))).toEqual([400, 'invalid', ['after']]);
   });
 
   it('resumes after a dropped connection and after a restart of the server, the work begun anew with reset', async () => {
@@ -227,6 +236,41 @@ describeDatabases('Jobs over HTTP', (kind) => {
     await api.app.get(PostgresClient, { strict: false }).query(sql`DELETE FROM job_events WHERE job_id = ${id}::uuid`);
     const gone = await api.get(`/api/v1/jobs/${id}/events`, me.accessToken);
     expect([gone.status, gone.json.code, gone.json.job_id]).toEqual([410, 'gone', id]);
+    // With the final state, which outlives the events.
+    expect(gone.json.job).toEqual((await job(id)).json);
+    expect(gone.json.job).toMatchObject({ id, status: 'succeeded', result: {} });
+  });
+
+  it('tells the reader of a quiet stream that it is there', async () => {
+    const end = gate();
+    handler.work = async () => {
+      await end.opened;
+      return {};
+    };
+    const timing = api.app.get(StreamTiming, { strict: false });
+    expect(timing.heartbeatMs).toBe(10_000);
+    Object.assign(timing, { heartbeatMs: 20 });
+    const response = await events(await accept());
+    let text = '';
+    for await (const bytes of response.body as ReadableStream<Uint8Array>) {
+      text += Buffer.from(bytes).toString();
+      if (text.split('\n\n: \n\n').length > 2) end.open();
+    }
+    Object.assign(timing, { heartbeatMs: 10_000 });
+    expect(text).toMatch(/event: done\ndata: .*\n\n$/u);
+  });
+
+  it('says from the beginning of a drain that each answer is the last on its connection', async () => {
+    const readiness = api.app.get(Readiness, { strict: false });
+    const connections = async (): Promise<(string | null)[]> =>
+      [await api.get('/readyz'), await api.get('/api/v1/jobs', me.accessToken)].map(({ headers }) => headers.get('connection'));
+    expect(await connections()).toEqual(['keep-alive', 'keep-alive']);
+    readiness.drain();
+    expect(await connections()).toEqual(['close', 'close']);
+    expect((await api.get('/readyz')).status).toBe(503);
+    await api.restart();
+    addHandler();
+    expect(await connections()).toEqual(['keep-alive', 'keep-alive']);
   });
 
   it('belongs to its maker: for another account it does not exist', async () => {

@@ -143,13 +143,43 @@ describeDatabases('A reader of events', (kind) => {
     await process.run(id);
     expect(await process.reader.check(id, 2)).toBe(true);
     expect(await process.reader.check(id, 3)).toBe(false);
-    await expect(process.reader.check(id, 4)).rejects.toMatchObject({ code: 'invalid' });
+    await expect(process.reader.check(id, 4)).rejects.toMatchObject({ code: 'invalid', errors: [{ path: 'after' }] });
+    await expect(process.reader.check(id, 4, 'Last-Event-ID')).rejects.toMatchObject({ errors: [{ path: 'Last-Event-ID' }] });
     await bench.database.client.query(sql`DELETE FROM job_events WHERE job_id = ${id}::uuid AND seq < 3`);
     await expect(process.reader.check(id, 1)).rejects.toMatchObject({ code: 'gone', jobId: id });
     expect(await process.reader.check(id, 2)).toBe(true);
     await bench.database.client.query(sql`DELETE FROM job_events WHERE job_id = ${id}::uuid`);
     await expect(process.reader.check(id, 0)).rejects.toMatchObject({ code: 'gone' });
     expect(await process.reader.check(id, 3)).toBe(false);
+  });
+
+  it('ends where the retention has been meanwhile, without a gap', async () => {
+    const process = await bench.process();
+    process.handler.work = async (context) => {
+      for (let n = 0; n < 300; n += 1) await context.emit('delta', { text: `${n}` });
+      return {};
+    };
+    const id = await bench.accept(process);
+    await bench.ended(process, id);
+    const pages = process.reader.pages(id, 0, new AbortController().signal);
+    expect(((await pages.next()).value as JobEvent[]).at(-1)?.seq).toBe(256);
+    await bench.database.client.query(sql`DELETE FROM job_events WHERE job_id = ${id}::uuid AND seq < 280`);
+    expect(await pages.next()).toEqual({ done: true, value: undefined });
+    await expect(process.reader.check(id, 256)).rejects.toMatchObject({ code: 'gone' });
+  });
+
+  it('holds no more than 256 KiB of data at once, but for an event that is larger', async () => {
+    const process = await bench.process({ idle: true });
+    const id = await bench.accept(process);
+    const claimed = await process.leases.claim(id, KNOWN);
+    if (claimed === undefined) throw new Error('not claimed');
+    const bytes = [100_000, 100_000, 100_000, 100_000, 400_000, 10];
+    for (const size of bytes) await process.log.append(claimed, 'delta', { text: 'x'.repeat(size) });
+    await process.settlement.finish(claimed, { status: 'succeeded', result: {} });
+    const sizes: number[] = [];
+    for await (const page of process.reader.pages(id, 2, new AbortController().signal)) sizes.push(page.length);
+    // Three of 100 kB are more than 256 KiB by less than one of them; the large one comes after one of 100 kB, and the last two by themselves.
+    expect(sizes).toEqual([3, 2, 2]);
   });
 
   it('ends when its signal aborts', async () => {
@@ -168,6 +198,14 @@ describeDatabases('A reader of events', (kind) => {
     const controller = new AbortController();
     const waiting = process.jobs.finished(id, 600_000, controller.signal);
     controller.abort();
+    expect(await waiting).toBeUndefined();
+  });
+
+  it('waits no longer for the end of a job than its process lives', async () => {
+    const process = await bench.process({ idle: true });
+    const id = await bench.accept(process);
+    const waiting = process.jobs.finished(id, 600_000, new AbortController().signal);
+    await process.stop();
     expect(await waiting).toBeUndefined();
   });
 });
@@ -200,6 +238,37 @@ describeDatabases('Retention', (kind) => {
       expect(await bench.names(open)).toEqual(['accepted']);
       await expect(process.reader.check(old, 1)).rejects.toMatchObject({ code: 'gone' });
       expect(await countRows(bench.database.client, 'jobs')).toBe(3);
+    } finally {
+      await bench.close();
+    }
+  });
+
+  it('takes a log away from its beginning, so that what is left of it has no gap', async () => {
+    const bench = await JobsBench.open(kind);
+    const { client } = bench.database;
+    const length = 3_000;
+    try {
+      const process = await bench.process({ idle: true });
+      const ids = [await bench.accept(process), await bench.accept(process)];
+      for (const id of ids) {
+        await process.runner.run(id);
+        await client.query(
+          sql`INSERT INTO job_events (job_id, seq, event, data) SELECT ${id}::uuid, n, 'delta', '{}'::jsonb FROM generate_series(4, ${length}) AS n`,
+        );
+      }
+      await client.query(sql`UPDATE jobs SET finished_at = now() - interval '8 days', last_seq = ${length}`);
+      // The rows lie in another order than they were written in, and a plan that reads them as they lie is the cheapest.
+      for (const part of [2, 3, 5, 7]) await client.query(sql`UPDATE job_events SET event = event WHERE seq % ${part} = 0`);
+      await client.query(sql`ANALYZE job_events, jobs`);
+      for (let left = 2 * length; left > 0; left -= 500) {
+        expect(await process.log.purgeEvents(7, 500)).toBe(500);
+        for (const id of ids) {
+          const rows = await client.query<{ seq: number }>(sql`SELECT seq FROM job_events WHERE job_id = ${id}::uuid ORDER BY seq`);
+          expect(rows.map(({ seq }) => seq)).toEqual(rows.map((_, n) => length - rows.length + 1 + n));
+          const position = length - rows.length - 1;
+          if (position >= 0) await expect(process.reader.check(id, position)).rejects.toMatchObject({ code: 'gone' });
+        }
+      }
     } finally {
       await bench.close();
     }

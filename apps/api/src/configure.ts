@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DataDirectory } from '@backing/data-directory';
+import { Readiness } from '@features/health';
 import type { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
 import { ApiModule } from './api.module';
@@ -8,6 +9,7 @@ import { DocsPages } from './docs/docs.service';
 import { openApiDocument } from './docs/openapi-document';
 import { httpAdapter } from './http/http.adapter';
 import { registerHooks } from './http/hooks';
+import { leaveConnections } from './http/leave-connections';
 import { ProblemFilter } from './http/problem.filter';
 import { RouteTable } from './http/route-table';
 import { closeSilentConnections } from './http/silent-connections';
@@ -36,6 +38,7 @@ async function configure(app: NestFastifyApplication, config: AppConfig, log: Ap
   const table = app.get(RouteTable);
   table.watch(instance);
   registerHooks(app, config, log);
+  leaveConnections(instance, app.get(Readiness, { strict: false }));
   closeSilentConnections(instance.server, (close) => instance.addHook('preClose', async () => close()));
   app.useGlobalPipes(new ValidationPipe());
   app.useGlobalFilters(new ProblemFilter());

@@ -7,7 +7,7 @@ const SILENT_MILLISECONDS = 10_000;
 /** Whether traffic should come here: started, not draining, and the database answered within the last 10 s. */
 @Injectable()
 export class Readiness {
-  private draining = false;
+  private stopping = false;
 
   constructor(
     private readonly postgres: PostgresClient,
@@ -16,11 +16,15 @@ export class Readiness {
 
   /** From now on nothing new should come; at once and for good. */
   drain(): void {
-    this.draining = true;
+    this.stopping = true;
+  }
+
+  get draining(): boolean {
+    return this.stopping;
   }
 
   async ready(): Promise<boolean> {
-    if (!this.draining && this.postgres.silentMilliseconds >= SILENT_MILLISECONDS) await this.database.check();
-    return !this.draining && this.postgres.silentMilliseconds < SILENT_MILLISECONDS;
+    if (!this.stopping && this.postgres.silentMilliseconds >= SILENT_MILLISECONDS) await this.database.check();
+    return !this.stopping && this.postgres.silentMilliseconds < SILENT_MILLISECONDS;
   }
 }

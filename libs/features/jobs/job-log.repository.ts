@@ -18,13 +18,14 @@ export interface LogPage {
   lastSeq: number;
   /** It is running, and waits for a model. */
   waits: boolean;
-  /** The first event that retention left. */
-  firstSeq: number | null;
   events: JobEvent[];
 }
 
 type Fence = { id: string; epoch: number };
 type PageRow = Omit<LogPage, 'events'> & { seq: number | null; event: JobEventName; data: object };
+
+/** Bytes of data after which a page is full: what a reader that takes nothing holds in memory, but for the one event that may be larger by itself. */
+const PAGE_BYTES = 262_144;
 
 /** The durable log of a job: events are appended by one fenced statement and read in pages. */
 @Injectable()
@@ -61,14 +62,17 @@ export class JobLogRepository {
     return rows.length > 0;
   }
 
-  /** Undefined: the job does not exist (any more). */
+  /** At most `limit` events, and no more once they have PAGE_BYTES. Undefined: the job does not exist (any more). */
   async page(id: string, after: number, limit: number): Promise<LogPage | undefined> {
     const rows = await this.client.query<PageRow>(
       sql`SELECT jobs.status, jobs.epoch, jobs.kind, jobs.last_seq AS "lastSeq",
             jobs.status = 'running' AND coalesce((jobs.queue_place ->> 'epoch')::int = jobs.epoch, false) AS waits,
-            (SELECT min(seq) FROM job_events WHERE job_id = jobs.id) AS "firstSeq", e.seq, e.event, e.data
+            e.seq, e.event, e.data
           FROM jobs LEFT JOIN LATERAL (
-            SELECT seq, event, data FROM job_events WHERE job_id = jobs.id AND seq > ${after} ORDER BY seq LIMIT ${limit}
+            SELECT seq, event, data FROM (
+              SELECT seq, event, data, sum(octet_length(data::text)) OVER (ORDER BY seq) - octet_length(data::text) AS before
+              FROM job_events WHERE job_id = jobs.id AND seq > ${after} ORDER BY seq LIMIT ${limit}
+            ) AS measured WHERE before < ${PAGE_BYTES}
           ) AS e ON true
           WHERE jobs.id = ${id}::uuid ORDER BY e.seq`,
       { name: 'jobs.page' },
@@ -76,8 +80,8 @@ export class JobLogRepository {
     const first = rows[0];
     if (first === undefined) return undefined;
     const events = rows.flatMap(({ seq, event, data }) => (seq === null ? [] : [{ seq, event, data }]));
-    const { status, epoch, kind, lastSeq, firstSeq, waits } = first;
-    return { status, epoch, kind, lastSeq, firstSeq, waits, events };
+    const { status, epoch, kind, lastSeq, waits } = first;
+    return { status, epoch, kind, lastSeq, waits, events };
   }
 
   async textSinceReset(connection: Queryable, id: string, event: 'delta' | 'reasoning' = 'delta'): Promise<string> {
@@ -89,12 +93,12 @@ export class JobLogRepository {
     return rows[0]?.text ?? '';
   }
 
-  /** Deletes at most `limit` events of jobs that ended longer ago; answers how many. */
+  /** Deletes at most `limit` events of jobs that ended longer ago, each log from its beginning: what is left has no gap. Answers how many. */
   async purgeEvents(days: number, limit: number): Promise<number> {
     const rows = await this.client.query<{ seq: number }>(
       sql`DELETE FROM job_events WHERE (job_id, seq) IN (
             SELECT e.job_id, e.seq FROM jobs JOIN job_events e ON e.job_id = jobs.id
-            WHERE jobs.finished_at < now() - ${days} * interval '1 day' LIMIT ${limit}) RETURNING seq`,
+            WHERE jobs.finished_at < now() - ${days} * interval '1 day' ORDER BY e.job_id, e.seq LIMIT ${limit}) RETURNING seq`,
     );
     return rows.length;
   }

@@ -20,16 +20,16 @@ export class JobReader {
 
   /**
    * Whether anything is left to read after this position: false at the terminal event. Throws `not_found`, `invalid` (beyond the last event of
-   * a finished job) and `gone` (the next event is older than the retention).
+   * a finished job, naming the `field` that asked for it) and `gone` (the next event is older than the retention).
    */
-  async check(jobId: string, after: number): Promise<boolean> {
+  async check(jobId: string, after: number, field = 'after'): Promise<boolean> {
     const page = await this.log.page(jobId, after, 1);
     if (page === undefined) throw AppError.notFound('The job');
     if (TERMINAL_STATUSES.has(page.status)) {
-      if (after > page.lastSeq) throw AppError.field('invalid', 'after', `the last event of this finished job is ${page.lastSeq}.`);
+      if (after > page.lastSeq) throw AppError.field('invalid', field, `the last event of this finished job is ${page.lastSeq}.`);
       if (after === page.lastSeq) return false;
     }
-    if (after < page.lastSeq && (page.firstSeq ?? page.lastSeq + 1) > after + 1) {
+    if (after < page.lastSeq && page.events[0]?.seq !== after + 1) {
       throw new AppError('gone', 'The events after this position are older than the retention.', { jobId });
     }
     return true;
@@ -43,7 +43,8 @@ export class JobReader {
     try {
       while (!signal.aborted) {
         const page = await this.log.page(jobId, position, PAGE);
-        if (page === undefined) return;
+        // The retention has been here meanwhile: whoever asks again is told so.
+        if (page === undefined || (page.events[0]?.seq ?? position + 1) !== position + 1) return;
         const last = page.events.at(-1);
         if (last !== undefined) {
           position = last.seq;

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import { roleAtLeast, type Principal } from '@kernel/identity';
 import { TERMINAL_STATUSES, type JobContract } from '@kernel/jobs';
@@ -19,7 +19,9 @@ const RETRY_SECONDS = 10;
 
 /** Accepts, finds, cancels and repeats jobs. */
 @Injectable()
-export class Jobs {
+export class Jobs implements OnModuleDestroy {
+  private stopping = false;
+
   constructor(
     private readonly repository: JobsRepository,
     private readonly handlers: JobHandlers,
@@ -27,6 +29,10 @@ export class Jobs {
     private readonly relay: OutboxRelay,
     private readonly signals: JobSignals,
   ) {}
+
+  onModuleDestroy(): void {
+    this.stopping = true;
+  }
 
   /** The CTEs of one accepted job (`job`, `job_accepted`, `job_outbox`): ``sql`WITH question AS (…), ${acceptance.ctes} SELECT …` ``. */
   acceptance<P>(contract: JobContract<P>, payload: P, options: AcceptanceOptions): Acceptance {
@@ -106,7 +112,7 @@ export class Jobs {
     return jobId;
   }
 
-  /** Resolves with the job when it is terminal, or with undefined when the time is up or the signal aborts. */
+  /** Resolves with the job when it is terminal, or with undefined when the time is up, the signal aborts or the process stops: the job goes on elsewhere. */
   async finished(id: string, milliseconds: number, signal: AbortSignal): Promise<StoredJob | undefined> {
     const deadline = performance.now() + milliseconds;
     const subscription = this.signals.subscribe(id);
@@ -115,7 +121,7 @@ export class Jobs {
         const job = await this.repository.find(id);
         if (job === undefined || TERMINAL_STATUSES.has(job.status)) return job;
         const left = deadline - performance.now();
-        if (left <= 0 || signal.aborted) return undefined;
+        if (left <= 0 || signal.aborted || this.stopping) return undefined;
         await subscription.next(Math.min(POLL_MS, left), signal);
       }
     } finally {

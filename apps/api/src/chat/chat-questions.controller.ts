@@ -90,7 +90,7 @@ export class ChatQuestionsController {
     const streams = acceptsEvents(reply.request.headers.accept);
     const seconds = query.wait ?? 0;
     if (streams || seconds > 0) await this.repeats.settle(reply);
-    if (streams) return this.stream.send(reply.request, reply, asked.jobId, 0);
+    if (streams) return this.stream.send(reply.request, reply, asked.jobId);
     const finished = seconds > 0 ? await this.finished(asked.jobId, seconds, reply) : undefined;
     const message = messageView(await this.messages.get(principal, session, asked.messageId));
     const job = jobView(finished ?? (await this.jobs.get(principal, asked.jobId)));

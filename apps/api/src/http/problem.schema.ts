@@ -11,7 +11,8 @@ export const problemSchema = z
     code: z.enum(ERROR_CODES),
     request_id: z.string(),
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-    job_id: z.string().optional().meta({ description: 'The job that stands in the way.' }),
+    job_id: z.string().optional().meta({ description: 'The job that stands in the way, or whose events are gone.' }),
+    job: z.looseObject({}).optional().meta({ description: 'The job whose events are gone, as `GET /api/v1/jobs/{id}` answers it.' }),
   })
   .meta({ id: 'Problem' });
 

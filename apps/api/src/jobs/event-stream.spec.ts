@@ -57,11 +57,18 @@ describe('encodeEvents', () => {
 
 describe('lastSeen', () => {
   it('takes the header over the query, and 0 without both', () => {
-    expect([lastSeen(undefined, undefined), lastSeen(undefined, '7'), lastSeen('9', '7'), lastSeen('', '7')]).toEqual([0, 7, 9, 7]);
+    expect([lastSeen(undefined, undefined), lastSeen(undefined, '7'), lastSeen('9', '7'), lastSeen('', '7')]).toEqual([
+      { after: 0, field: 'after' },
+      { after: 7, field: 'after' },
+      { after: 9, field: 'Last-Event-ID' },
+      { after: 7, field: 'after' },
+    ]);
   });
 
   it.each(['x', '-1', '1.5', '1 ', '0x1', '9999999999', ['1', '2']])('refuses %p', (header) => {
-    expect(() => lastSeen(header, undefined)).toThrow(expect.objectContaining({ code: 'invalid' }));
+    expect(() => lastSeen(header, undefined)).toThrow(
+      expect.objectContaining({ code: 'invalid', errors: [{ path: 'Last-Event-ID', message: expect.any(String) }] }),
+    );
   });
 });
 
@@ -95,8 +102,8 @@ describe('EventStream', () => {
 
   function bench() {
     const client = new Client();
-    const controller = new AbortController();
-    return { client, controller, stream: new EventStream(client as unknown as ServerResponse, controller, 30_000) };
+    const stalled = jest.fn();
+    return { client, stalled, stream: new EventStream(client as unknown as ServerResponse, 30_000, stalled) };
   }
 
   it('waits for a client that is behind, and sends no heartbeat meanwhile', async () => {
@@ -116,13 +123,14 @@ describe('EventStream', () => {
   });
 
   it('drops a client that takes nothing for 30 s', async () => {
-    const { client, controller, stream } = bench();
+    const { client, stalled, stream } = bench();
     client.full = true;
     const writing = stream.write('a');
     await jest.advanceTimersByTimeAsync(30_000);
     await writing;
     expect(client.destroyed).toBe(true);
-    expect(controller.signal.aborted).toBe(true);
+    expect(stream.signal.aborted).toBe(true);
+    expect(stalled).toHaveBeenCalledTimes(1);
   });
 
   it('leaves a client that does not take the rest', async () => {
@@ -145,12 +153,13 @@ describe('EventStream', () => {
   });
 
   it('stops at once when the client goes', async () => {
-    const { client, controller, stream } = bench();
+    const { client, stalled, stream } = bench();
     client.full = true;
     const writing = stream.write('a');
     client.emit('close');
     await writing;
-    expect(controller.signal.aborted).toBe(true);
+    expect(stream.signal.aborted).toBe(true);
+    expect(stalled).not.toHaveBeenCalled();
     await stream.write('b');
     expect(client.taken).toBe('a');
   });

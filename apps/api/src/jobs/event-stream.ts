@@ -9,26 +9,48 @@ export function encodeEvents(events: readonly JobEvent[]): string {
   return events.map(({ seq, event, data }) => `id: ${seq}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`).join('');
 }
 
-/** The position after which a reader wants to go on: the header (which a reconnecting browser sends) wins over the query. Throws `invalid`. */
-export function lastSeen(header: string | string[] | undefined, query: string | undefined): number {
-  if (header === undefined || header === '') return Number(query ?? 0);
+/** After which event a reader goes on, and the field of the request that says so. */
+export interface Position {
+  after: number;
+  field: 'Last-Event-ID' | 'after';
+}
+
+/** The position of a reader: the header (which a reconnecting browser sends) wins over the query. Throws `invalid`. */
+export function lastSeen(header: string | string[] | undefined, query: string | undefined): Position {
+  if (header === undefined || header === '') return { after: Number(query ?? 0), field: 'after' };
   if (typeof header !== 'string' || !/^\d{1,9}$/.test(header))
     throw AppError.field('invalid', 'Last-Event-ID', 'must be the id of an event.');
-  return Number(header);
+  return { after: Number(header), field: 'Last-Event-ID' };
 }
 
 /**
- * Writes an event stream to one client. A client that goes away, or that takes nothing for `stallMs`, aborts the controller;
+ * Writes an event stream to one client. A client that goes away, or that takes nothing for `stallMs`, aborts its signal;
  * nothing is queued for it beyond one write.
  */
 export class EventStream {
+  private readonly controller = new AbortController();
+
   constructor(
     private readonly raw: ServerResponse,
-    private readonly controller: AbortController,
     private readonly stallMs: number,
+    private readonly onStalled: () => void = () => undefined,
   ) {
-    raw.once('close', () => controller.abort());
-    raw.on('error', () => controller.abort());
+    raw.once('close', () => this.stop());
+    raw.on('error', () => this.stop());
+  }
+
+  /** Aborts when nothing more should be read for this client. */
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** What was written and the system has not taken yet. */
+  get heldBytes(): number {
+    return this.raw.writableLength;
+  }
+
+  stop(): void {
+    this.controller.abort();
   }
 
   open(headers: Record<string, string | number | string[] | undefined>): void {
@@ -42,11 +64,12 @@ export class EventStream {
 
   /** Resolves when the client may be given more. */
   async write(text: string): Promise<void> {
-    if (this.controller.signal.aborted || this.raw.write(text)) return;
+    const { signal } = this;
+    if (signal.aborted || this.raw.write(text)) return;
     await new Promise<void>((resolve) => {
-      const { signal } = this.controller;
       const timer = setTimeout(() => {
-        this.controller.abort();
+        this.onStalled();
+        this.stop();
         this.raw.destroy();
       }, this.stallMs);
       const proceed = (): void => {
@@ -62,7 +85,7 @@ export class EventStream {
 
   /** A comment that keeps proxies from closing a quiet stream; left out while the client is behind. */
   beat(): void {
-    if (!this.controller.signal.aborted && !this.raw.writableNeedDrain) this.raw.write(': \n\n');
+    if (!this.signal.aborted && !this.raw.writableNeedDrain) this.raw.write(': \n\n');
   }
 
   end(): void {

@@ -1,6 +1,7 @@
 import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Jobs } from '@features/jobs';
+import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
 import { listAnswer } from '@kernel/paging';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -8,6 +9,7 @@ import { Access } from '../http/access.decorator';
 import { Answers, Problems } from '../http/answers.decorator';
 import { Caller } from '../http/caller.decorator';
 import { IdPipe } from '../http/id.pipe';
+import { problemHeaders, problemOf } from '../http/problem';
 import { lastSeen } from './event-stream';
 import { JobStream } from './job-stream.service';
 import { jobEventsQuery, jobListSchema, jobSchema, jobView, listJobsQuery, type JobEventsQuery, type ListJobsQuery } from './jobs.schema';
@@ -83,8 +85,14 @@ export class JobsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const after = lastSeen(request.headers['last-event-id'], query.after);
-    await this.jobs.get(principal, id);
-    await this.stream.send(request, reply, id, after);
+    const position = lastSeen(request.headers['last-event-id'], query.after);
+    const job = await this.jobs.get(principal, id);
+    await this.stream.send(request, reply, id, position).catch((error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== 'gone') throw error;
+      return reply
+        .code(error.status)
+        .headers(problemHeaders(error))
+        .send(JSON.stringify({ ...problemOf(error, request.id), job: jobView(job) }));
+    });
   }
 }
