@@ -251,7 +251,7 @@ describeDatabases('Retention', (kind) => {
       const process = await bench.process({ idle: true });
       const ids = [await bench.accept(process), await bench.accept(process)];
       for (const id of ids) {
-        await process.runner.run(id);
+        await process.run(id);
         await client.query(
           sql`INSERT INTO job_events (job_id, seq, event, data) SELECT ${id}::uuid, n, 'delta', '{}'::jsonb FROM generate_series(4, ${length}) AS n`,
         );
