@@ -61,7 +61,14 @@ class World {
   async page(after: number, limit: number): Promise<LogPage> {
     await this.scheduler.schedule(Promise.resolve(), 'the read reaches the database');
     const events = this.events.slice(after, after + Math.min(limit, PAGE));
-    const page: LogPage = { status: this.ended ? 'succeeded' : 'running', epoch: 1, kind: 'test', lastSeq: this.events.length, waits: false, events };
+    const page: LogPage = {
+      status: this.ended ? 'succeeded' : 'running',
+      epoch: 1,
+      kind: 'test',
+      lastSeq: this.events.length,
+      waits: false,
+      events,
+    };
     await this.scheduler.schedule(Promise.resolve(), 'the page arrives');
     return page;
   }
