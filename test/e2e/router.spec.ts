@@ -50,6 +50,25 @@ const ANY_SCOPE = [
   'GET /api/v1/usage',
 ];
 
+/** Take no `Idempotency-Key`: they read, or repeating them changes nothing more, or they hand out tokens of a login. */
+const MAKE_NOTHING = [
+  'POST /api/v1/auth/logout',
+  'POST /api/v1/auth/switch',
+  'POST /api/v1/auth/password',
+  'POST /api/v1/chat/sessions/:id/messages/:message/feedback',
+  'POST /api/v1/jobs/:id/cancel',
+  'POST /api/v1/search',
+  'POST /api/v1/vectors/collections/:name/points/count',
+  'POST /api/v1/vectors/collections/:name/points/delete',
+  'POST /api/v1/vectors/collections/:name/points/get',
+  'POST /api/v1/vectors/collections/:name/points/scroll',
+  'POST /api/v1/vectors/collections/:name/search',
+  // Stateless: they make nothing but an answer.
+  'POST /v1/chat/completions',
+  'POST /v1/completions',
+  'POST /v1/embeddings',
+];
+
 const name = ({ method, url }: Route): string => `${method === 'HEAD' ? 'GET' : method} ${url}`;
 const pathOf = ({ url }: Route): string => url.replaceAll(/:[A-Za-z]+/g, '0197a5b0-0000-7000-8000-000000000000');
 
@@ -90,6 +109,19 @@ describe('every route of the router', () => {
         .map(name)
         .filter((route) => !PUBLIC_ON_LOOPBACK.includes(route)),
     ).toEqual([]);
+  });
+
+  it('takes an Idempotency-Key where it makes something', async () => {
+    const posts = privateRoutes().filter(({ method }) => method === 'POST');
+    const unmarked = posts.filter(({ marks }) => marks.creates === undefined).map(name);
+    expect(unmarked.sort()).toEqual([...MAKE_NOTHING].sort());
+    const makers = posts.filter(({ marks }) => marks.creates !== undefined);
+    expect(makers.length).toBeGreaterThan(12);
+    for (const route of makers) {
+      const headers = { 'idempotency-key': 'k'.repeat(256) };
+      const { status, json } = await api.request(pathOf(route), { method: 'POST', token, headers, body: {} });
+      expect([name(route), status, json.errors]).toEqual([name(route), 400, [expect.objectContaining({ path: 'Idempotency-Key' })]]);
+    }
   });
 
   it('answers 401 without a token, unless it is public', async () => {

@@ -545,6 +545,33 @@ describe('what belongs to others', () => {
       expect([direct.status, direct.text]).toEqual([200, expect.stringContaining('Another answer.')]);
     });
 
+    it('E13 an Idempotency-Key opens its answer to nobody but who sent it, and where it was sent', async () => {
+      const { victim, colleague, stranger, api } = tenants;
+      const key = { 'idempotency-key': 'a key that others guess' };
+      const body = { title: SECRET_TEXT };
+      const make = (token: string, path = '/api/v1/chat/sessions') => api.request(path, { method: 'POST', token, body, headers: key });
+      const own = await make(victim.accessToken);
+      expect((await make(victim.accessToken)).text).toBe(own.text);
+      const elsewhere = await api.post('/api/v1/workspaces', { name: 'Elsewhere' }, victim.accessToken);
+      const there = await api.post('/api/v1/auth/switch', { workspace_id: elsewhere.json.id }, victim.accessToken);
+      const made = [String(own.json.id)];
+      const tokens = [colleague.accessToken, stranger.accessToken, things.key.secret, String(there.json.access_token)];
+      for (const token of tokens) {
+        const other = await make(token);
+        expect([other.status, other.headers.get('idempotent-replayed')]).toEqual([201, null]);
+        made.push(String(other.json.id));
+      }
+      expect(new Set(made).size).toBe(5);
+      const route = await make(victim.accessToken, `${things.session.path}/messages/${things.messages.answer.id}/regenerate`);
+      expect([route.status, route.json.code, route.text.includes(String(own.json.id))]).toEqual([400, 'invalid', false]);
+      const [kept] = await tenants.database.query<{ found: boolean }>(
+        sql`SELECT bool_or(k::text LIKE ${`%${key['idempotency-key']}%`}) AS found FROM idempotency_keys k`,
+      );
+      expect(kept).toEqual({ found: false });
+      await tenants.database.query(sql`DELETE FROM chat_sessions WHERE id = ANY(${made}::uuid[])`);
+      await tenants.database.query(sql`DELETE FROM idempotency_keys`);
+    });
+
     it('E13 a tag that the owner was given opens nothing to others', async () => {
       for (const path of [things.session.path, `/api/v1/agents/${things.agent.id}`, `/api/v1/documents/${things.document}`]) {
         const tag = (await send(tenants.victim, path)).headers.get('etag') ?? '';

@@ -3,7 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ERROR_STATUS, ERROR_TITLE, type ErrorCode } from '@kernel/errors';
 import { releaseVersion } from '@kernel/config';
 import { z } from 'zod';
-import { IDEMPOTENCY_KEY } from '../http/access.decorator';
+import type { RouteOptions } from '../http/access.decorator';
 import { openAiErrorSchema } from '../http/openai-error';
 import { problemSchema } from '../http/problem.schema';
 
@@ -69,11 +69,12 @@ function addProblems(operation: Operation): Operation {
 
 /** Where a request may be repeated under its key: the answers that this adds, and how a repeat is told. */
 function addRepeats(operation: Operation): Operation {
-  const { parameters = [], responses } = operation;
-  if (!parameters.some((parameter) => 'name' in parameter && parameter.name === IDEMPOTENCY_KEY.name)) return operation;
+  const { 'x-idempotency': creates } = operation as { 'x-idempotency'?: RouteOptions['creates'] };
+  if (creates === undefined) return operation;
   for (const code of OF_REPEATS) addProblem(operation, code);
-  for (const [status, response] of Object.entries(responses))
-    if (Number(status) < 300 && response !== undefined && !('$ref' in response))
+  if (creates === 'secret') addProblem(operation, 'conflict');
+  for (const [status, response] of Object.entries(operation.responses))
+    if (creates === 'answer' && Number(status) < 300 && response !== undefined && !('$ref' in response))
       response.headers = { ...response.headers, 'Idempotent-Replayed': REPLAYED };
   return operation;
 }
@@ -82,8 +83,9 @@ function addRepeats(operation: Operation): Operation {
 function addProblem({ responses }: Operation, code: ErrorCode): void {
   const words = `${code}: ${ERROR_TITLE[code]}.`;
   const known = responses[ERROR_STATUS[code]];
-  if (known !== undefined && !('$ref' in known)) known.description = `${known.description} ${words}`;
-  else responses[ERROR_STATUS[code]] = { description: words, content: PROBLEM };
+  if (known !== undefined && !('$ref' in known)) {
+    if (!known.description.includes(words)) known.description += ` ${words}`;
+  } else responses[ERROR_STATUS[code]] = { description: words, content: PROBLEM };
 }
 
 /** A stream has not the shape of the whole answer, and what was only accepted is never one. */

@@ -43,12 +43,10 @@ export interface RouteMarks extends RouteOptions {
   access?: RouteAccess;
 }
 
-/** As the API document describes it. */
-export const IDEMPOTENCY_KEY = {
-  name: 'Idempotency-Key',
-  required: false,
-  description:
-    'Names this request, in 1 to 255 printable ASCII characters: a repeat within 24 hours gets the same answer and does nothing more.',
+/** What an `Idempotency-Key` does, as the API document says it. */
+const REPEATED: Record<NonNullable<RouteOptions['creates']>, string> = {
+  answer: 'a repeat within 24 hours gets the same answer and does nothing more.',
+  secret: 'a repeat within 24 hours does nothing more, and is answered with 409: the secret is shown once.',
 };
 
 /** Nobody needs to prove who they are. */
@@ -61,6 +59,11 @@ export const Access = (scopes: Scope | Scope[] | 'any', role: Role = 'viewer', o
     RouteConfig({ access: { public: false, scopes: wanted, role }, ...options } satisfies RouteMarks),
     ApiBearerAuth(),
     ApiExtension('x-access', { scopes: wanted, role }),
-    ...(options.creates === undefined ? [] : [ApiHeader(IDEMPOTENCY_KEY)]),
+    ...(options.creates === undefined ? [] : named(options.creates)),
   );
 };
+
+function named(creates: NonNullable<RouteOptions['creates']>) {
+  const description = `Names this request, in 1 to 255 printable ASCII characters: ${REPEATED[creates]}`;
+  return [ApiHeader({ name: 'Idempotency-Key', required: false, description }), ApiExtension('x-idempotency', creates)];
+}
