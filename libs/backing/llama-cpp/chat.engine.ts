@@ -12,7 +12,7 @@ import {
 import { ChatAnswer, type AnswerLimits } from './chat.answer';
 import type { ChatModel } from './chat.model';
 import type { ModelSlot } from './model.slot';
-import { TurnQueue } from './turn.queue';
+import { TurnQueue, type Release } from './turn.queue';
 
 /** Answers of one chat model: one at a time, first come first served. */
 export class ChatEngine {
@@ -41,22 +41,35 @@ export class ChatEngine {
   ): AsyncGenerator<ChatChunk, void> {
     if (request.format?.type === 'json_schema') assertAnswerSchema(request.format.schema, 'format.schema');
     const call = this.meter.enter();
-    try {
-      const model = await this.slot.get(signal);
-      const tokens = await promptOf(model);
-      this.checkLength(tokens, request.maxTokens);
-      const release = await this.answers.take('soon', signal);
-      call.start();
-      const answer = new ChatAnswer(model, tokens, request, this.turns, { ...this.limits, signal });
-      try {
-        yield* answer.run();
-      } finally {
-        this.meter.add(answer.outputTokens - 1, answer.generating);
-        void answer.done.then(release);
-      }
-    } finally {
+    const { answer, release } = await this.admitted(request, signal, promptOf).catch((error: unknown) => {
       call.end();
+      throw error;
+    });
+    call.start();
+    try {
+      yield* answer.run();
+      call.end();
+    } finally {
+      this.meter.add(answer.outputTokens - 1, answer.generating);
+      // The model stops with its step, after whoever was called away: until then it is at work.
+      void answer.done.then(() => {
+        release();
+        call.end();
+      });
     }
+  }
+
+  /** When it is this answer's turn. */
+  private async admitted(
+    request: SamplingRequest & Pick<ChatRequest, 'format'>,
+    signal: AbortSignal,
+    promptOf: (model: ChatModel) => Promise<Token[]>,
+  ): Promise<{ answer: ChatAnswer; release: Release }> {
+    const model = await this.slot.get(signal);
+    const tokens = await promptOf(model);
+    this.checkLength(tokens, request.maxTokens);
+    const release = await this.answers.take('soon', signal);
+    return { answer: new ChatAnswer(model, tokens, request, this.turns, { ...this.limits, signal }), release };
   }
 
   async countTokens(texts: string[], signal: AbortSignal): Promise<number[]> {

@@ -4,6 +4,7 @@ import { DataDirectory } from '@backing/data-directory';
 import { PrometheusModule } from '@backing/prometheus';
 import { StandingModule } from '@features/standing';
 import { JobTransport } from '@kernel/jobs';
+import { CancelWatch } from './cancel-watch.service';
 import { JobAttempts } from './job-attempts.service';
 import { JobHandlers } from './job-handlers.service';
 import { JobHeartbeat } from './job-heartbeat.service';
@@ -32,6 +33,7 @@ import { OutboxRelay } from './outbox-relay.service';
   providers: [
     { provide: JobTiming, useFactory: () => new JobTiming() },
     { provide: LEASE_HOLDER, inject: [DataDirectory], useFactory: (directory: DataDirectory) => directory.instanceId },
+    CancelWatch,
     JobAttempts,
     JobHandlers,
     JobHeartbeat,
