@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { ChatChunk, ChatRequest } from '@kernel/models';
 import { openOllama, type OllamaRig } from '../support/ollama';
 import { OllamaDouble } from '../support/ollama-double';
@@ -116,11 +117,13 @@ describe('the Ollama runtime and a server that misbehaves', () => {
   describe('a cancel is heard', () => {
     const silent = async (path: string, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> => {
       const abort = new AbortController();
-      const asked = new Promise<void>((resolve) => double.answers.set(path, () => resolve()));
+      const asked = new Promise<ServerResponse>((resolve) => double.answers.set(path, (_, response) => resolve(response)));
       const running = work(abort.signal).catch((error: unknown) => error);
-      await asked;
+      const response = await asked;
       abort.abort(new Error('enough'));
       expect(await running).toMatchObject({ code: 'cancelled' });
+      // The runtime has not given up by itself, as it does after a time.
+      expect(response.destroyed).toBe(false);
     };
     const turns = [{ role: 'user' as const, content: 'Hello' }];
     const ask = (signal: AbortSignal) => chat({ signal });
