@@ -1,5 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { PostgresClient, sql } from '@backing/postgres';
 import { JobSignals } from '@features/jobs';
 import { AgentBench } from '../support/agents';
@@ -204,6 +206,7 @@ describeDatabases('Cancelling', (kind) => {
       await cancel(jobId);
       await left.opened;
       await cleared();
+      expect(readdirSync(join(api.directory.path, 'blobs', '.incoming'))).toEqual([]);
       site.closeAllConnections();
       site.close();
     });

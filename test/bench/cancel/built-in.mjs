@@ -50,7 +50,9 @@ async function begin(stage, { content, document, texts, v1 }) {
 }
 
 async function activity(stage) {
-  const cards = await Promise.all([CHAT, EMBEDDING].map((id) => stage.client.json('GET', `/api/v1/models/${id}`)));
+  // Now and then the other process is faster to take a job.
+  const clients = [stage.client, stage.other];
+  const cards = await Promise.all(clients.flatMap((client) => [CHAT, EMBEDDING].map((id) => client.json('GET', `/api/v1/models/${id}`))));
   return cards.reduce((sum, { running, queued }) => ({ running: sum.running + running, queued: sum.queued + queued }), {
     running: 0,
     queued: 0,

@@ -5,7 +5,9 @@ import { startPostgres } from '../../../scripts/services/postgres.mjs';
 import { ServerProcess } from '../../support/server.mjs';
 
 const pg = createRequire(import.meta.url)('pg');
+// Both read the same originals, whichever of them takes a job.
 const SETTINGS = {
+  BLOB_URL: 'postgres:',
   RATE_LIMIT_PER_MINUTE: '10000000',
   LOG_LEVEL: 'warn',
   JWT_SECRET: 'a secret of two processes, 32 bytes and more',
