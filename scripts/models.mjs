@@ -42,6 +42,8 @@ function optionsOf(args) {
   if (parent >= 0) {
     words.splice(parent, 1);
     process.stdin.resume().once('close', () => process.exit(ORPHANED));
+    // An exit takes along what was started; a signal alone would leave it running.
+    process.once('SIGTERM', () => process.exit(ORPHANED));
     process.stdin.unref?.();
   }
   return { folder: folder && resolve(folder), words };

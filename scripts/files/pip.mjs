@@ -49,6 +49,8 @@ function answers([program, ...args]) {
 
 async function execute([program, ...args], { env, folder, onBytes }) {
   const child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'], timeout: TOTAL_MS });
+  const takeAlong = () => child.kill('SIGKILL');
+  process.once('exit', takeAlong);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text) => (errors = (errors + text).slice(-4_000)));
   const ended = new Promise((done, failed) => {
@@ -56,7 +58,10 @@ async function execute([program, ...args], { env, folder, onBytes }) {
     child.once('close', done);
   });
   const idle = watch(folder, onBytes, () => child.kill('SIGKILL'));
-  const code = await ended.finally(() => clearInterval(idle.timer));
+  const code = await ended.finally(() => {
+    clearInterval(idle.timer);
+    process.off('exit', takeAlong);
+  });
   if (idle.expired()) throw new Error(`pip received nothing for ${IDLE_MS / 1000} s`);
   if (code !== 0) throw new Error(`pip failed: ${lastLine(errors)}`);
 }

@@ -2,6 +2,7 @@ import { GuardedRuntime, FingerprintsRepository, SpaceFingerprints } from '@feat
 import { ModelRuntime, type EmbedAnswer, type EmbedRequest, type ModelCard } from '@kernel/models';
 import { sql } from '@backing/postgres';
 import { describeDatabases, openDatabase, type TestDatabase } from '../support/databases';
+import { gate } from '../support/jobs';
 
 const never = new AbortController().signal;
 const CARD: ModelCard = {
@@ -87,6 +88,29 @@ describeDatabases('fingerprints of embedding models', (kind) => {
     expect(runtime.calls).toBe(4);
     await embed(guarded(runtime));
     expect(runtime.calls).toBe(5);
+  });
+
+  it('is made for all who wait: whom somebody calls away does not, and the others get their vectors', async () => {
+    const runtime = new LetterRuntime('first', 0);
+    const made = runtime.embed.bind(runtime);
+    const go = gate();
+    const asked = gate();
+    jest.spyOn(runtime, 'embed').mockImplementation(async (request) => {
+      asked.open();
+      await go.opened;
+      return made(request);
+    });
+    const process = guarded(runtime);
+    const away = new AbortController();
+    const first = process.embed({ model: 'words', texts: ['a'], input: 'query', signal: away.signal });
+    const other = embed(process);
+    await asked.opened;
+    away.abort();
+    await expect(first).rejects.toMatchObject({ code: 'cancelled' });
+    go.open();
+    expect((await other).vectors).toHaveLength(1);
+    // Two of the comparison, one of the other.
+    expect(runtime.calls).toBe(3);
   });
 
   it('another maker of the same vectors may go on', async () => {

@@ -1,5 +1,6 @@
 import { v7 } from 'uuid';
 import { AppError } from '@kernel/errors';
+import type { JobTiming } from '@features/jobs';
 import type { Principal } from '@kernel/identity';
 import { countRows, describeDatabases } from '../support/databases';
 import { gate, JobsBench, testWork, untilAborted } from '../support/jobs';
@@ -77,24 +78,42 @@ describeDatabases('Cancelling a job', (kind) => {
     }
   });
 
-  it('that another process runs is noticed there: by word of the database, or by the heartbeat where it sends none', async () => {
-    const runs = await bench.process({ timing: { leaseMs: 600_000 } });
-    const asks = await bench.process({ idle: true });
-    const started = gate();
-    const reason = gate<unknown>();
-    runs.handler.work = async (context) => {
-      started.open();
-      reason.open(await untilAborted(context.signal).catch((error: unknown) => error));
-      return {};
+  describe('that another process runs is noticed there', () => {
+    const NEVER = 600_000;
+    /** Why the attempt in another process ended, when only the ways that are named may tell it. */
+    const reasonElsewhere = async (deaf: boolean, timing: Partial<JobTiming>): Promise<unknown> => {
+      const runs = await bench.process({ deaf, timing: { leaseMs: NEVER, heartbeatMs: NEVER, cancelPollMs: NEVER, ...timing } });
+      const asks = await bench.process({ idle: true });
+      const started = gate();
+      const reason = gate<unknown>();
+      runs.handler.work = async (context) => {
+        started.open();
+        reason.open(await untilAborted(context.signal).catch((error: unknown) => error));
+        return {};
+      };
+      const id = await bench.accept(asks);
+      runs.jobs.wake();
+      await Promise.race([started.opened, runs.run(id)]);
+      await asks.jobs.cancel(bench.principal, id);
+      const why = await reason.opened;
+      await bench.stopAll();
+      expect(await bench.job(id)).toMatchObject({ status: 'cancelled' });
+      expect(await bench.effects(id)).toHaveLength(1);
+      return why;
     };
-    const id = await bench.accept(asks);
-    runs.jobs.wake();
-    await Promise.race([started.opened, runs.run(id)]);
-    await asks.jobs.cancel(bench.principal, id);
-    expect(await reason.opened).toMatchObject({ code: kind === 'postgres' ? 'cancelled' : 'conflict' });
-    await bench.stopAll();
-    expect(await bench.job(id)).toMatchObject({ status: 'cancelled' });
-    expect(await bench.effects(id)).toHaveLength(1);
+
+    if (kind === 'postgres')
+      it('by word of the database alone', async () => {
+        expect(await reasonElsewhere(false, {})).toMatchObject({ code: 'cancelled' });
+      });
+
+    it('by asking alone, where no word comes', async () => {
+      expect(await reasonElsewhere(true, { cancelPollMs: 100 })).toMatchObject({ code: 'cancelled' });
+    });
+
+    it('by the heartbeat alone', async () => {
+      expect(await reasonElsewhere(true, { heartbeatMs: 200 })).toMatchObject({ code: 'conflict' });
+    });
   });
 
   it('again changes nothing; one that has ended otherwise is a conflict', async () => {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { sql, type Queryable } from '@backing/postgres';
 import { JobLeaseRepository, JobOutboxRepository, Jobs, JobsRepository, JobTiming, type StoredJob } from '@features/jobs';
-import { defineJob } from '@kernel/jobs';
+import { defineJob, type JobTransport } from '@kernel/jobs';
 import * as fc from 'fast-check';
 import { v7 } from 'uuid';
 import { z } from 'zod';
@@ -27,6 +27,8 @@ interface Model {
 }
 const STATUS: Record<string, string> = { queued: 'queued', running: 'running', done: 'succeeded', failed: 'failed' };
 const work = defineJob('test.work', z.strictObject({}), { needs: 'chat', maxAttempts: 2 });
+/** It keeps nothing back: what is to be tried again later waits in the outbox. */
+const BROKER = { delays: false } as JobTransport;
 const RUNS = 120;
 const STEPS = 40;
 
@@ -46,7 +48,7 @@ class Real {
   private readonly timing = new JobTiming({ leaseMs: 600_000 });
   private readonly outbox = new JobOutboxRepository(this.database.client);
   private readonly jobs = new JobsRepository(this.database.client);
-  private readonly leases = ['one', 'two'].map((holder) => new JobLeaseRepository(this.database.client, this.timing, holder));
+  private readonly leases = ['one', 'two'].map((holder) => new JobLeaseRepository(this.database.client, this.timing, BROKER, holder));
 
   /** What the model calls by its name. */
   readonly steps: Record<string, (n: number) => Promise<unknown> | unknown> = {
@@ -126,7 +128,7 @@ class Real {
 
   private async sweep(): Promise<void> {
     await this.leases[0]?.requeueExpired(10);
-    for (const job of (await this.leases[0]?.claimExhausted(10)) ?? [])
+    for (const job of (await this.leases[0]?.claimExhausted(10, [`${work.kind}@${work.version}`])) ?? [])
       if (job.id === this.id) await this.database.client.transaction((connection) => this.end(connection));
   }
 

@@ -1,12 +1,15 @@
 import type { LlamaCppRuntime } from '@backing/llama-cpp';
 import type { ChatChunk, ChatRequest, ChatTurn } from '@kernel/models';
 import { CHAT, EMBEDDING, describeModels, openRuntime } from '../support/models';
+import { countNativeWork, type NativeWork } from '../support/native-work';
 
 const TURNS: ChatTurn[] = [
   { role: 'system', content: 'You are a helpful assistant.' },
   { role: 'user', content: 'Write about the sea in a few sentences.' },
 ];
 const never = new AbortController().signal;
+/** Prompt tokens that the starter reads at once. */
+const STEP = 64;
 
 function request(changes: Partial<ChatRequest> = {}): ChatRequest {
   return { model: CHAT, turns: TURNS, maxTokens: 30, temperature: 0, signal: never, ...changes };
@@ -31,7 +34,12 @@ async function begun(chunks: AsyncIterable<ChatChunk>) {
 
 describeModels('chat with the built-in runtime', () => {
   let runtime: LlamaCppRuntime;
+  let native: NativeWork;
+  const idle = async (): Promise<void> => {
+    while (runtime.activity(CHAT).running > 0) await new Promise((resolve) => setImmediate(resolve));
+  };
   beforeAll(async () => {
+    native = countNativeWork();
     runtime = openRuntime();
     await runtime.load(CHAT, never);
   });
@@ -136,12 +144,16 @@ describeModels('chat with the built-in runtime', () => {
       const turns: ChatTurn[] = [{ role: 'user', content: 'Boats come and go. '.repeat(300) }];
       const abort = new AbortController();
       const read: number[] = [];
+      const [stepsBefore, madeBefore] = [native.steps, native.tokens];
       const onTokens = (input: number): void => {
         read.push(input);
         if (input >= 256) abort.abort();
       };
       await expect(collect(runtime.chat(request({ turns, signal: abort.signal, onTokens })))).rejects.toMatchObject({ code: 'cancelled' });
-      expect(read.at(-1)).toBeLessThan(600);
+      // The step that was begun is the last.
+      expect(read.at(-1)).toBe(256);
+      await idle();
+      expect([native.steps - stepsBefore, native.tokens - madeBefore]).toEqual([256 / STEP, 0]);
       expect((await collect(runtime.chat(request()))).outputTokens).toBe(30);
     });
 
@@ -151,6 +163,7 @@ describeModels('chat with the built-in runtime', () => {
       const onTokens = (_: number, output: number): void => void (made = output);
       const running = await begun(runtime.chat(request({ maxTokens: 1_000, signal: abort.signal, onTokens })));
       const before = made;
+      const madeBefore = native.tokens;
       abort.abort(new Error('enough'));
       await expect(
         (async () => {
@@ -158,6 +171,9 @@ describeModels('chat with the built-in runtime', () => {
         })(),
       ).rejects.toMatchObject({ code: 'cancelled' });
       expect(made - before).toBeLessThanOrEqual(1);
+      // It is at work until the step is over that was begun, which makes one token at most.
+      await idle();
+      expect(native.tokens - madeBefore).toBeLessThanOrEqual(1);
       expect((await collect(runtime.chat(request()))).outputTokens).toBe(30);
     });
   });

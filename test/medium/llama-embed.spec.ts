@@ -1,5 +1,6 @@
 import { LlamaCppClient, type LlamaCppRuntime } from '@backing/llama-cpp';
 import { CHAT, EMBEDDING, chatFile, describeModels, embeddingFile, modelSettings, openRuntime } from '../support/models';
+import { countNativeWork } from '../support/native-work';
 import { turnsDuring } from '../support/turns';
 
 const never = new AbortController().signal;
@@ -73,6 +74,21 @@ describeModels('embeddings of the built-in runtime', () => {
     const running = runtime.embed({ model: EMBEDDING, texts, input: 'document', signal: abort.signal, onTokens });
     await expect(running).rejects.toMatchObject({ code: 'cancelled' });
     expect(runtime.activity(EMBEDDING)).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  it('begins no other text of a batch once it is cancelled, and is at work until the begun one is over', async () => {
+    const native = countNativeWork();
+    const own = openRuntime();
+    await own.load(EMBEDDING, never);
+    const abort = new AbortController();
+    native.onText = () => abort.abort();
+    const running = own.embed({ model: EMBEDDING, texts: ['one', 'two', 'three', 'four'], input: 'document', signal: abort.signal });
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    expect(own.activity(EMBEDDING)).toMatchObject({ running: 1 });
+    while (own.activity(EMBEDDING).running > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(native.texts).toBe(1);
+    await own.onApplicationShutdown();
+    jest.restoreAllMocks();
   });
 
   it('counts a long text in parts as it would count the whole', async () => {

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { CHAT, EMBEDDING, chatFile, describeModels, embeddingFile, openRuntime } from '../support/models';
+import { LlamaCppClient } from '@backing/llama-cpp';
+import { CHAT, EMBEDDING, chatFile, describeModels, embeddingFile, modelSettings, openRuntime } from '../support/models';
 
 const never = new AbortController().signal;
 
@@ -66,6 +67,16 @@ describeModels('the files of the built-in runtime', () => {
     await other;
     await runtime.onApplicationShutdown();
     await expect(runtime.load(CHAT, never)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('breaks the loading off, and loads again', async () => {
+    const client = new LlamaCppClient(modelSettings());
+    const abort = new AbortController();
+    const loading = client.loadModel(chatFile, abort.signal);
+    abort.abort(new Error('nobody waits'));
+    await expect(loading).rejects.toThrow('nobody waits');
+    expect((await client.loadModel(chatFile)).tokenize('tide', false).length).toBeGreaterThan(0);
+    await client.close();
   });
 
   it('gives up loading at the cold deadline', async () => {

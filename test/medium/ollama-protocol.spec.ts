@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { ChatChunk, ChatRequest } from '@kernel/models';
 import { openOllama, type OllamaRig } from '../support/ollama';
 import { OllamaDouble } from '../support/ollama-double';
@@ -171,5 +172,45 @@ describe('the Ollama runtime and a server that misbehaves', () => {
       break;
     }
     await closed;
+  });
+
+  describe('a cancel is heard', () => {
+    const silent = async (path: string, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> => {
+      const abort = new AbortController();
+      const asked = new Promise<ServerResponse>((resolve) => double.answers.set(path, (_, response) => resolve(response)));
+      const running = work(abort.signal).catch((error: unknown) => error);
+      const response = await asked;
+      abort.abort(new Error('enough'));
+      expect(await running).toMatchObject({ code: 'cancelled' });
+      // The runtime has not given up by itself, as it does after a time.
+      expect(response.destroyed).toBe(false);
+    };
+    const turns = [{ role: 'user' as const, content: 'Hello' }];
+    const ask = (signal: AbortSignal) => chat({ signal });
+
+    it('while the server lists its models', () => {
+      rig.runtime.refresh();
+      return silent('tags', ask);
+    });
+    it('while the server describes how the model reads', async () => {
+      await rig.runtime.models();
+      await silent('show', ask);
+    });
+    it('before the first token, and the connection is closed', async () => {
+      const closed = Promise.withResolvers<void>();
+      const abort = new AbortController();
+      double.answers.set('chat', (_, response) => {
+        response.once('close', () => closed.resolve());
+        abort.abort();
+      });
+      await expect(ask(abort.signal)).rejects.toMatchObject({ code: 'cancelled' });
+      await closed.promise;
+    });
+    it.each(['countTokens', 'countPromptTokens'] as const)('by %s', async (name) => {
+      await rig.runtime.models();
+      await silent('show', (signal) =>
+        name === 'countTokens' ? rig.runtime.countTokens('odd:1b', ['a'], signal) : rig.runtime.countPromptTokens('odd:1b', turns, signal),
+      );
+    });
   });
 });

@@ -83,6 +83,7 @@ export class TestHandler extends JobHandler<Payload> {
 const SHORT = {
   leaseMs: 900,
   heartbeatMs: 200,
+  cancelPollMs: 100,
   backoffBaseMs: 10,
   backoffCapMs: 40,
   pollMs: 60,
@@ -127,6 +128,8 @@ export interface ProcessOptions {
   timing?: Partial<JobTiming>;
   /** Several processes of one test do not all take what is accepted: without it nothing is dispatched to this one. */
   idle?: boolean;
+  /** Hears no word of other processes. */
+  deaf?: boolean;
   handler?: (handler: TestHandler) => void;
   providers?: object[];
   /** In the place of the transport inside the process. */
@@ -164,6 +167,7 @@ export class JobsBench {
     holder = v7(),
     timing = {},
     idle = false,
+    deaf = false,
     handler: prepare,
     providers = [],
     carrier,
@@ -180,7 +184,7 @@ export class JobsBench {
         { provide: AppConfig, useValue: { retention: { jobsDays: 30, eventsDays: 7 } } },
         { provide: DataDirectory, useValue: { instanceId: holder } },
         { provide: PostgresClient, useValue: borrowed(client) },
-        { provide: PostgresListener, useFactory: () => new PostgresListener(this.database.url, client) },
+        { provide: PostgresListener, useFactory: () => new PostgresListener(deaf ? undefined : this.database.url, client) },
         { provide: TestHandler, useValue: handler },
         ...providers.map((value) => ({ provide: Symbol('extra'), useValue: value })),
       ],

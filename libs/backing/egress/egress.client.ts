@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
+import { beforeAbort } from '@kernel/calls';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import type { Client, Dispatcher } from 'undici';
@@ -103,6 +104,8 @@ export class EgressClient {
   private async connected({ url, limits, signal }: Hop): Promise<Client> {
     const { Client } = await import('undici');
     const host = hostOf(url.hostname);
+    signal.throwIfAborted();
+    // A look-up cannot be called back; whoever waits for it can.
     const addresses = parsedAddress(host) === undefined ? await beforeAbort(this.resolver.resolve(host), signal) : [host];
     this.rules.check(url, addresses);
     const timeout = limits.seconds * 1000;
@@ -157,19 +160,4 @@ function header(answer: Dispatcher.ResponseData, name: string): string | undefin
 
 function sizeFault(length: string | undefined, most: number): AppError | undefined {
   return Number(length ?? 0) > most ? new AppError('too_large', `The content is larger than ${most} bytes.`) : undefined;
-}
-
-/** A look-up cannot be called back; whoever waits for it can. */
-async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

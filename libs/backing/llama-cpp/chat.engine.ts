@@ -14,7 +14,7 @@ import type { ChatModel } from './chat.model';
 import { Until } from './deadline';
 import type { ModelSlot } from './model.slot';
 import type { StepWatch } from './step.watch';
-import { TurnQueue } from './turn.queue';
+import { TurnQueue, type Release } from './turn.queue';
 
 /** Answers of one chat model: one at a time, first come first served. */
 export class ChatEngine {
@@ -45,26 +45,38 @@ export class ChatEngine {
     if (request.format?.type === 'json_schema') assertAnswerSchema(request.format.schema, 'format.schema');
     this.watch.assertFree();
     const call = this.meter.enter();
-    try {
-      const model = await this.slot.get(signal);
-      const tokens = await promptOf(model);
-      this.checkLength(tokens, request.maxTokens);
-      const { queueSeconds } = this.limits;
-      const release = await this.answers.take('soon', signal, new Until(queueSeconds, `The wait for ${this.slot.entry.slug}`));
-      call.start();
-      const answer = new ChatAnswer(model, tokens, request, this.turns, { ...this.limits, signal });
-      try {
-        yield* answer.run();
-      } catch (error) {
-        this.watch.left(answer.done, error);
-        throw error;
-      } finally {
-        this.meter.add(answer.outputTokens - 1, answer.generating);
-        void answer.done.then(release);
-      }
-    } finally {
+    const { answer, release } = await this.admitted(request, signal, promptOf).catch((error: unknown) => {
       call.end();
+      throw error;
+    });
+    call.start();
+    try {
+      yield* answer.run();
+      call.end();
+    } catch (error) {
+      this.watch.left(answer.done, error);
+      throw error;
+    } finally {
+      this.meter.add(answer.outputTokens - 1, answer.generating);
+      // The model stops with its step, after whoever was called away: until then it is at work.
+      void answer.done.then(() => {
+        release();
+        call.end();
+      });
     }
+  }
+
+  /** When it is this answer's turn. */
+  private async admitted(
+    request: SamplingRequest & Pick<ChatRequest, 'format'>,
+    signal: AbortSignal,
+    promptOf: (model: ChatModel) => Promise<Token[]>,
+  ): Promise<{ answer: ChatAnswer; release: Release }> {
+    const model = await this.slot.get(signal);
+    const tokens = await promptOf(model);
+    this.checkLength(tokens, request.maxTokens);
+    const release = await this.answers.take('soon', signal, new Until(this.limits.queueSeconds, `The wait for ${this.slot.entry.slug}`));
+    return { answer: new ChatAnswer(model, tokens, request, this.turns, { ...this.limits, signal }), release };
   }
 
   async countTokens(texts: string[], signal: AbortSignal): Promise<number[]> {

@@ -7,8 +7,15 @@ import { ChatTemplate } from './chat.template';
 import type { LlamaCppClient } from './llama-cpp.client';
 import { Breather, slices } from './text.slices';
 
-/** Prompt tokens of one step: between two steps a waiting question gets its turn, and an abort takes effect. */
-const STEP = 128;
+/**
+ * Prompt tokens of one step: between two steps a waiting question gets its turn, and an abort takes effect. llama.cpp cannot be interrupted within one,
+ * so a heavier model reads less at once; below 64 that costs the starter a quarter of its speed.
+ */
+const STEPS = [
+  { upToBytes: 1e9, tokens: 64 },
+  { upToBytes: 2e9, tokens: 32 },
+];
+const LEAST_STEP = 16;
 const REPEAT_WINDOW = 64;
 
 /**
@@ -19,6 +26,7 @@ const REPEAT_WINDOW = 64;
 export class ChatModel {
   /** The prompt tokens that lie in the context in whole steps. */
   private known: Token[] = [];
+  private readonly step: number;
 
   private constructor(
     readonly entry: ChatEntry,
@@ -26,18 +34,20 @@ export class ChatModel {
     private readonly template: ChatTemplate,
     private readonly sequence: LlamaContextSequence,
     private readonly client: LlamaCppClient,
-  ) {}
+  ) {
+    this.step = stepOf(entry);
+  }
 
-  static async open(client: LlamaCppClient, entry: ChatEntry, path: string): Promise<ChatModel> {
+  static async open(client: LlamaCppClient, entry: ChatEntry, path: string, signal: AbortSignal): Promise<ChatModel> {
     const library = await client.library();
-    const model = await client.loadModel(path);
+    const model = await client.loadModel(path, signal);
     try {
       const template = model.fileInfo.metadata.tokenizer.chat_template;
       if (template === undefined) throw new Error('The file holds no chat template.');
       if (model.trainContextSize < entry.contextLength) throw new Error(`The file's context is ${model.trainContextSize} tokens only.`);
       const context = await model.createContext({
         contextSize: entry.contextLength,
-        batchSize: STEP,
+        batchSize: stepOf(entry),
         sequences: 1,
         threads: client.threads,
       });
@@ -80,7 +90,7 @@ export class ChatModel {
     const limit = Math.min(tokens.length - 1, this.known.length, this.sequence.nextTokenIndex);
     let common = 0;
     while (common < limit && this.known[common] === tokens[common]) common += 1;
-    const kept = common - (common % STEP);
+    const kept = common - (common % this.step);
     await this.sequence.eraseContextTokenRanges([{ start: kept, end: this.sequence.nextTokenIndex }]);
     this.known = tokens.slice(0, kept);
     if (this.sequence.nextTokenIndex === kept) return kept;
@@ -91,7 +101,7 @@ export class ChatModel {
 
   /** Reads the next whole step of the prompt from `start`; answers where the next begins, or undefined when the rest belongs to `generate`. */
   async read(tokens: Token[], start: number): Promise<number | undefined> {
-    const end = start + STEP;
+    const end = start + this.step;
     if (end >= tokens.length) return undefined;
     await this.sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(start, end));
     this.known = tokens.slice(0, end);
@@ -138,4 +148,8 @@ export class ChatModel {
     }
     return into;
   }
+}
+
+function stepOf({ bytes }: ChatEntry): number {
+  return STEPS.find(({ upToBytes }) => bytes <= upToBytes)?.tokens ?? LEAST_STEP;
 }

@@ -25,6 +25,7 @@ export class EmbeddingEngine {
   async embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer> {
     this.watch.assertFree();
     const call = this.meter.enter();
+    let running: Promise<void> = Promise.resolve();
     try {
       const model = await this.slot.get(signal);
       const inputs = await this.inputs(model, request, signal);
@@ -33,15 +34,17 @@ export class EmbeddingEngine {
       for (const batch of batches(inputs)) {
         const leave = await this.turns.take(turn, signal, this.until(`The turn of ${request.model}`));
         call.start();
-        const running = this.run(model, batch, answer, request).finally(leave);
+        running = this.run(model, batch, answer, { ...request, signal }).finally(leave);
         await within(running, { signal, until: this.until(`Embedding with ${request.model}`) }).catch((error: unknown) => {
           this.watch.left(running, error);
           throw error;
         });
       }
+      call.end();
       return answer;
     } finally {
-      call.end();
+      // The model stops with its text, after whoever was called away: until then it is at work.
+      void running.catch(() => undefined).then(() => call.end());
     }
   }
 
@@ -76,6 +79,8 @@ export class EmbeddingEngine {
     const started = performance.now();
     let read = 0;
     for (const tokens of batch) {
+      // Nobody waits for the rest of a batch whose call was aborted.
+      if (request.signal.aborted) break;
       answer.vectors.push(await model.embed(tokens));
       read += model.inputTokens(tokens.length);
     }

@@ -16,8 +16,8 @@ export class EmbeddingModel {
     private readonly context: LlamaEmbeddingContext,
   ) {}
 
-  static async open(client: LlamaCppClient, entry: EmbeddingEntry, path: string): Promise<EmbeddingModel> {
-    const model = await client.loadModel(path);
+  static async open(client: LlamaCppClient, entry: EmbeddingEntry, path: string, signal: AbortSignal): Promise<EmbeddingModel> {
+    const model = await client.loadModel(path, signal);
     try {
       if (model.embeddingVectorSize !== entry.embedding.dimensions)
         throw new Error(`The file has ${model.embeddingVectorSize} dimensions.`);

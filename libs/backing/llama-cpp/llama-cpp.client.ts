@@ -27,9 +27,10 @@ export class LlamaCppClient {
     return (await this.open()).library;
   }
 
-  async loadModel(path: string): Promise<LlamaModel> {
+  /** Aborting breaks the loading off. */
+  async loadModel(path: string, signal?: AbortSignal): Promise<LlamaModel> {
     const { llama } = await this.open();
-    const model = await llama.loadModel({ modelPath: path });
+    const model = await llama.loadModel({ modelPath: path, loadSignal: signal });
     this.models.add(model);
     return model;
   }

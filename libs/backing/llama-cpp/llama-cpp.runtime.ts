@@ -56,10 +56,10 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
     const { coldSeconds, idleSeconds } = config.models;
     for (const entry of CATALOGUE) {
       if (isChat(entry)) {
-        const slot = new ModelSlot(entry, files, (path) => ChatModel.open(client, entry, path), coldSeconds);
+        const slot = new ModelSlot(entry, files, (path, signal) => ChatModel.open(client, entry, path, signal), coldSeconds);
         this.chats.set(entry.slug, new ChatEngine(slot, this.turns, config.models, this.watch));
       } else if (isEmbedding(entry)) {
-        const slot = new ModelSlot(entry, files, (path) => EmbeddingModel.open(client, entry, path), coldSeconds);
+        const slot = new ModelSlot(entry, files, (path, signal) => EmbeddingModel.open(client, entry, path, signal), coldSeconds);
         this.embeddings.set(entry.slug, new EmbeddingEngine(slot, this.turns, idleSeconds, this.watch));
       }
     }

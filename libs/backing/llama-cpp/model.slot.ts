@@ -2,8 +2,9 @@ import { Logger } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import { fetchCommand, type CatalogueEntry } from './catalogue';
-import { Until, within } from './deadline';
+import { Until } from './deadline';
 import type { ModelFile, ModelFiles } from './model.files';
+import { SharedWork } from './shared.work';
 
 /** Milliseconds for which a file that could not be loaded is not tried again, unless it changes. */
 const FAILURE_LASTS = 30_000;
@@ -15,30 +16,28 @@ interface Failure {
 }
 
 /**
- * One model of the catalogue: what is true about it, and its weights, loaded at the first use, once for all who wait.
+ * One model of the catalogue: what is true about it, and its weights, loaded at the first use, once for all who wait; no longer when nobody waits.
  * Errors of `get`: `unavailable` (no file, with the command that fetches it; a file that cannot be loaded, with the reason), `timeout`, `cancelled`.
  */
 export class ModelSlot<Model extends { close(): Promise<void> }> {
   private readonly logger = new Logger(ModelSlot.name);
-  private loading?: Promise<Model>;
-  /** One time for all who wait: who comes when it is over does not begin it anew. */
-  private until?: Until;
+  private readonly loading = new SharedWork(
+    (signal) => this.load(signal),
+    () => new Until(this.coldSeconds, `Loading the model ${this.entry.slug}`),
+  );
   private loaded?: Model;
   private failure?: Failure;
 
   constructor(
     readonly entry: CatalogueEntry,
     private readonly files: ModelFiles,
-    private readonly open: (path: string) => Promise<Model>,
+    private readonly open: (path: string, signal: AbortSignal) => Promise<Model>,
     private readonly coldSeconds: number,
   ) {}
 
   async get(signal: AbortSignal): Promise<Model> {
     if (this.loaded !== undefined) return this.loaded;
-    if (this.loading === undefined) this.until = undefined;
-    this.until ??= new Until(this.coldSeconds, `Loading the model ${this.entry.slug}`);
-    this.loading ??= this.load().finally(() => (this.loading = undefined));
-    return within(this.loading, { signal, until: this.until });
+    return this.loading.join(signal);
   }
 
   async card(): Promise<ModelCard> {
@@ -62,7 +61,7 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
   }
 
   async close(): Promise<void> {
-    await this.loading?.catch(() => undefined);
+    await this.loading.settled;
     await this.loaded?.close();
     this.loaded = undefined;
   }
@@ -72,7 +71,7 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
     return this.loaded === undefined && this.failure?.modifiedMs === file.modifiedMs ? 'failed' : 'ready';
   }
 
-  private async load(): Promise<Model> {
+  private async load(signal: AbortSignal): Promise<Model> {
     const { slug } = this.entry;
     const file = await this.files.find(this.entry);
     if (file === undefined) {
@@ -83,11 +82,11 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
     const failure = this.failure;
     if (failure?.modifiedMs === file.modifiedMs && performance.now() - failure.at < FAILURE_LASTS) throw this.failed(failure.reason);
     try {
-      this.loaded = await this.open(file.path);
+      this.loaded = await this.open(file.path, signal);
       this.failure = undefined;
       return this.loaded;
     } catch (error) {
-      if (error instanceof AppError) throw error;
+      if (error instanceof AppError || signal.aborted) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       this.logger.error(`The model ${slug} cannot be loaded: ${reason}`);
       this.failure = { reason, modifiedMs: file.modifiedMs, at: performance.now() };

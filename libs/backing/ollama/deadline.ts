@@ -1,4 +1,6 @@
+import { beforeAbort } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
+import { cancelled } from './ollama.error';
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -39,5 +41,14 @@ export class Deadline {
   end(): void {
     clearTimeout(this.timer);
     this.caller.removeEventListener('abort', this.onAbort);
+  }
+}
+
+/** What others wait for as well, such as a look at the servers: `cancelled` as soon as this caller's signal aborts, and the work goes on for them. */
+export async function orCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await beforeAbort(work, signal);
+  } catch (error) {
+    throw signal.aborted ? cancelled(signal) : error;
   }
 }

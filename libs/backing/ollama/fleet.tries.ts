@@ -1,4 +1,5 @@
 import { AppError } from '@kernel/errors';
+import { orCancelled } from './deadline';
 import type { ModelBreaker } from './model.breaker';
 import { failing } from './ollama.error';
 import { leastBusy, type Choice, type OllamaFleet, type Wanted } from './ollama.fleet';
@@ -16,11 +17,12 @@ export class FleetTries {
   constructor(
     private readonly fleet: OllamaFleet,
     private wanted: Wanted,
+    private readonly signal: AbortSignal,
   ) {}
 
-  /** Errors: those of `OllamaFleet.choices`. */
+  /** Does not wait for servers that say nothing once the call is aborted. Errors: those of `OllamaFleet.choices`, `cancelled`. */
   async first(): Promise<Choice> {
-    const choices = await this.fleet.choices(this.wanted, this.tried);
+    const choices = await orCancelled(this.fleet.choices(this.wanted, this.tried), this.signal);
     // Chosen and counted at once: calls that come together must see one another.
     const best = leastBusy(working(choices));
     this.end();
@@ -39,8 +41,8 @@ export class FleetTries {
     if (!elsewhere) throw failure;
     // The server may be gone: what it has is asked again.
     shelf.forget();
-    return this.first().catch(() => {
-      throw failure;
+    return this.first().catch((error: unknown) => {
+      throw this.signal.aborted ? error : failure;
     });
   }
 

@@ -15,6 +15,7 @@ import {
 import { AnswerStream } from './answer.stream';
 import { Breather } from './breather';
 import { chatBody, completionBody, toolsOf } from './chat.messages';
+import { orCancelled } from './deadline';
 import { embedAll, type EmbedBatch, type EmbedLine } from './embed.batches';
 import { FleetTries } from './fleet.tries';
 import type { OllamaClient } from './ollama.client';
@@ -87,7 +88,7 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async load(slug: string, signal: AbortSignal): Promise<void> {
-    await this.anywhere({ slug }, (choice) => this.loaded(choice, signal));
+    await this.anywhere({ slug }, signal, (choice) => this.loaded(choice, signal));
   }
 
   chat(given: ChatRequest): AsyncGenerator<ChatChunk, void> {
@@ -114,12 +115,13 @@ export class OllamaRuntime extends ModelRuntime {
 
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
     const wanted: Wanted = { slug: request.model, kind: 'embedding', weights: request.weights };
-    const { shelf, model: first } = leastBusy(await this.fleet.choices(wanted));
-    const reading = await shelf.reading(first);
+    const { signal } = request;
+    const { shelf, model: first } = leastBusy(await orCancelled(this.fleet.choices(wanted), signal));
+    const reading = await orCancelled(shelf.reading(first), signal);
     const call = this.meter(request.model).enter();
     call.start();
     try {
-      const answer = await embedAll(this.batches({ ...wanted, weights: first.weights }, request.signal), first, reading, request);
+      const answer = await embedAll(this.batches({ ...wanted, weights: first.weights }, signal), first, reading, request);
       this.meter(request.model).add(answer.inputTokens, answer.seconds);
       return answer;
     } finally {
@@ -128,8 +130,8 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async countTokens(slug: string, texts: string[], signal: AbortSignal): Promise<number[]> {
-    const { shelf, model } = leastBusy(await this.fleet.choices({ slug }));
-    const { counter } = await shelf.reading(model);
+    const { shelf, model } = leastBusy(await orCancelled(this.fleet.choices({ slug }), signal));
+    const { counter } = await orCancelled(shelf.reading(model), signal);
     const breather = new Breather();
     const counts: number[] = [];
     for (const text of texts) counts.push(await breather.sum(text, (part) => counter.atMost(part), signal));
@@ -137,20 +139,19 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async countPromptTokens(slug: string, turns: ChatTurn[], signal: AbortSignal): Promise<number> {
-    const { shelf, model } = leastBusy(await this.fleet.choices({ slug, kind: 'chat' }));
-    const { counter, controls } = await shelf.reading(model);
-    signal.throwIfAborted();
+    const { shelf, model } = leastBusy(await orCancelled(this.fleet.choices({ slug, kind: 'chat' }), signal));
+    const { counter, controls } = await orCancelled(shelf.reading(model), signal);
     return chatSize(counter, model, controls.brokenTurns(turns)).atMost;
   }
 
   /** The answer of the first server that begins one. */
   private async *answered(request: SamplingRequest, ask: (choice: Choice) => Promise<Question>): AsyncGenerator<ChatChunk, void> {
-    const tries = new FleetTries(this.fleet, { slug: request.model, kind: 'chat' });
+    const tries = new FleetTries(this.fleet, { slug: request.model, kind: 'chat' }, request.signal);
     let begun = false;
     try {
       for (let choice = await tries.first(); ; ) {
         try {
-          for await (const chunk of this.stream(choice, request, await ask(choice))) {
+          for await (const chunk of this.stream(choice, request, await orCancelled(ask(choice), request.signal))) {
             begun = true;
             yield chunk;
           }
@@ -192,7 +193,7 @@ export class OllamaRuntime extends ModelRuntime {
 
   private batches(wanted: Wanted, signal: AbortSignal): EmbedBatch {
     return (input) =>
-      this.anywhere(wanted, async (choice) => {
+      this.anywhere(wanted, signal, async (choice) => {
         const { server, model } = choice;
         const { name, contextLength } = model;
         const body = { model: name, input, truncate: false, options: { num_ctx: contextLength } };
@@ -203,8 +204,8 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   /** Work that may be done again, by the first server that does it. */
-  private async anywhere<T>(wanted: Wanted, work: (choice: Choice) => Promise<T>): Promise<T> {
-    const tries = new FleetTries(this.fleet, wanted);
+  private async anywhere<T>(wanted: Wanted, signal: AbortSignal, work: (choice: Choice) => Promise<T>): Promise<T> {
+    const tries = new FleetTries(this.fleet, wanted, signal);
     try {
       for (let choice = await tries.first(); ; ) {
         try {

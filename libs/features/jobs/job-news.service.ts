@@ -1,8 +1,7 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { PostgresListener } from '@backing/postgres';
-import { jobCancelled } from './job-faults';
+import { CancelWatch } from './cancel-watch.service';
 import { JobSignals } from './job-signals.service';
-import { JobsRepository } from './jobs.repository';
 import { OutboxRelay } from './outbox-relay.service';
 
 /** Of the platform's words in the database. */
@@ -12,14 +11,14 @@ const CANCELLED = 'cancelled:';
 
 /**
  * News of jobs between processes: a cancel reaches the worker that runs the job wherever it was asked for, and a job that was handed back is published by
- * whoever hears of it first. Both are found without it as well: a cancelled job by the attempt's next write or heartbeat, a row of the outbox by the relay's clock.
+ * whoever hears of it first. Both are found without it as well: a cancelled job by the watch or the attempt's next write, a row of the outbox by the relay's clock.
  */
 @Injectable()
 export class JobNews implements OnApplicationBootstrap {
   constructor(
     private readonly listener: PostgresListener,
-    private readonly signals: JobSignals,
-    private readonly jobs: JobsRepository,
+    signals: JobSignals,
+    private readonly cancels: CancelWatch,
     private readonly relay: OutboxRelay,
   ) {
     signals.onCancelled((jobId) => this.listener.notify(CHANNEL, `${CANCELLED}${jobId}`));
@@ -35,19 +34,12 @@ export class JobNews implements OnApplicationBootstrap {
 
   private hear(word: string): void {
     if (word === ARRIVED) this.relay.wake();
-    if (word.startsWith(CANCELLED)) this.stop(word.slice(CANCELLED.length));
+    if (word.startsWith(CANCELLED)) this.cancels.cancelled(word.slice(CANCELLED.length));
   }
 
   /** What was said while nobody listened. */
   private async catchUp(): Promise<void> {
     this.relay.wake();
-    const running = this.signals.running();
-    if (running.length === 0) return;
-    for (const id of await this.jobs.cancelledAmong(running)) this.stop(id);
-  }
-
-  private stop(jobId: string): void {
-    this.signals.abort(jobId, jobCancelled());
-    this.signals.notify(jobId);
+    await this.cancels.look();
   }
 }

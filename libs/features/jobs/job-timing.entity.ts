@@ -3,6 +3,8 @@ export class JobTiming {
   /** How long a claim holds without a heartbeat. */
   readonly leaseMs: number = 15_000;
   readonly heartbeatMs: number = 5_000;
+  /** How often it is asked which running jobs others have cancelled, should no word of it come. */
+  readonly cancelPollMs: number = 500;
   /** How often it is asked whether the maker of a running job may still have it done. */
   readonly standingMs: number = 1_500;
   /** Full jitter between 0 and base x 2^(attempt - 1), capped, and never under the base. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CancelWatch } from './cancel-watch.service';
 import { JobRetention } from './job-retention.service';
 import { JobRunner } from './job-runner.service';
 import { JobSweep } from './job-sweep.service';
@@ -14,11 +15,13 @@ export class JobWork {
     private readonly sweep: JobSweep,
     private readonly retention: JobRetention,
     private readonly runner: JobRunner,
+    private readonly cancels: CancelWatch,
   ) {}
 
   async start(): Promise<void> {
     await this.sweep.recover();
     this.started = true;
+    this.cancels.start();
     this.relay.start();
     this.sweep.start();
     this.retention.start();
@@ -29,5 +32,6 @@ export class JobWork {
     if (!this.started) return;
     await Promise.all([this.relay.stop(), this.sweep.stop(), this.retention.stop()]);
     await this.runner.drain();
+    this.cancels.stop();
   }
 }

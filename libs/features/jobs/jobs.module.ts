@@ -4,6 +4,7 @@ import { DataDirectory } from '@backing/data-directory';
 import { PrometheusModule } from '@backing/prometheus';
 import { StandingModule } from '@features/standing';
 import { JobTransport } from '@kernel/jobs';
+import { CancelWatch } from './cancel-watch.service';
 import { DeadLettersRepository } from './dead-letters.repository';
 import { DeadLetters } from './dead-letters.service';
 import { DeadMessages } from './dead-messages.service';
@@ -36,6 +37,7 @@ import { OutboxRelay } from './outbox-relay.service';
   providers: [
     { provide: JobTiming, useFactory: () => new JobTiming() },
     { provide: LEASE_HOLDER, inject: [DataDirectory], useFactory: (directory: DataDirectory) => directory.instanceId },
+    CancelWatch,
     DeadLetters,
     DeadLettersRepository,
     DeadMessages,

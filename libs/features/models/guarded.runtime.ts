@@ -1,3 +1,4 @@
+import { beforeAbort } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import {
   ModelRuntime,
@@ -64,11 +65,14 @@ export class GuardedRuntime extends ModelRuntime {
 
   /** By weights that belong into the model's space alone. */
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
-    const cards = await this.runtime.variants(request.model);
-    if (cards.length === 0) return this.runtime.embed(request);
-    const known = cards.filter((card) => this.fingerprints.agrees(card, this.runtime));
-    const { weights } = known.find(isReady) ?? (await this.compared(cards, known));
-    return this.runtime.embed({ ...request, weights });
+    const { model, signal } = request;
+    try {
+      // Others may wait for the same comparison: it goes on without whoever is called away.
+      const weights = await beforeAbort(this.weightsOf(model), signal);
+      return await this.runtime.embed({ ...request, weights });
+    } catch (error) {
+      throw signal.aborted ? new AppError('cancelled', 'The work was cancelled.', { cause: error }) : error;
+    }
   }
 
   countTokens(model: string, texts: string[], signal: AbortSignal): Promise<number[]> {
@@ -77,6 +81,13 @@ export class GuardedRuntime extends ModelRuntime {
 
   countPromptTokens(model: string, turns: ChatTurn[], signal: AbortSignal): Promise<number> {
     return this.runtime.countPromptTokens(model, turns, signal);
+  }
+
+  private async weightsOf(model: string): Promise<string | undefined> {
+    const cards = await this.runtime.variants(model);
+    if (cards.length === 0) return undefined;
+    const known = cards.filter((card) => this.fingerprints.agrees(card, this.runtime));
+    return (known.find(isReady) ?? (await this.compared(cards, known))).weights;
   }
 
   /** The first that belongs there, of those that can be compared now; else one that is known to and is away. Errors: `conflict`. */

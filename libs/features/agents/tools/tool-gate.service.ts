@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Standing } from '@features/standing';
 import { Collections, type Collection } from '@features/vectors';
 import type { UsageAccount } from '@features/models';
+import { beforeAbort } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import type { AgentSnapshot } from '../agent.entity';
 import type { ToolFailure } from '../run.entity';
@@ -50,7 +51,8 @@ export class ToolGate {
       const collections = await this.reach(account.workspaceId, agent.collections);
       signal.throwIfAborted();
       const work = checked.tool.run(given, { workspaceId: account.workspaceId, collections, account, signal });
-      const result = await orAborted(work, signal);
+      // Does not wait for a tool that does not listen to its signal.
+      const result = await beforeAbort(work, signal);
       if (JSON.stringify(result ?? null).length > MOST_RESULT) return refused(given, 'too_large', 'The result is too large; ask for less.');
       return { arguments: given, result: result ?? null };
     } catch (error) {
@@ -90,19 +92,5 @@ function parsed(given: unknown): unknown {
     return JSON.parse(given) as unknown;
   } catch {
     return undefined;
-  }
-}
-
-/** Does not wait for a tool that does not listen to its signal. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abandon: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abandon = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abandon, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (abandon !== undefined) signal.removeEventListener('abort', abandon);
   }
 }
