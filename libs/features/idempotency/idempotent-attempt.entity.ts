@@ -93,8 +93,9 @@ export class IdempotentAttempt {
       await this.store(answer.status < 400 && this.identity.secret ? null : answer);
     } catch (error) {
       if (error instanceof Repeated && error.kept.answer !== null) return error.kept.answer;
-      // Nothing was done: whether that can be remembered does not matter to the caller.
-      if (answer.status < 400) throw error;
+      // Nothing was done: whether that can be remembered does not matter to the caller. Unless another request with this key did it meanwhile, and
+      // what this one is refused for is its own work.
+      if (answer.status < 400 || this.refused || this.kept !== undefined) throw error;
     }
     return undefined;
   }
