@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import { fetchCommand, type CatalogueEntry } from './catalogue';
+import { JointWork } from './joint.work';
 import type { ModelFile, ModelFiles } from './model.files';
-import { SharedWork } from './shared.work';
 
 /** Milliseconds for which a file that could not be loaded is not tried again, unless it changes. */
 const FAILURE_LASTS = 30_000;
@@ -20,7 +20,7 @@ interface Failure {
  */
 export class ModelSlot<Model extends { close(): Promise<void> }> {
   private readonly logger = new Logger(ModelSlot.name);
-  private readonly loading = new SharedWork((signal) => this.load(signal));
+  private readonly loading = new JointWork((signal) => this.load(signal));
   private loaded?: Model;
   private failure?: Failure;
 

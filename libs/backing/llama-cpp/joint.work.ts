@@ -14,7 +14,7 @@ const LINGER = 1_000;
  * One piece of work for all who wait for it: the first begins it, and it is broken off a second after the last was called away. Whom its own deadline
  * ends leaves it going for the next.
  */
-export class SharedWork<T> {
+export class JointWork<T> {
   private current?: Going<T>;
   private last: Promise<unknown> = Promise.resolve();
 
