@@ -4,7 +4,7 @@ import type { ModelCard } from '@kernel/models';
 import { fetchCommand, type CatalogueEntry } from './catalogue';
 import { Until } from './deadline';
 import type { ModelFile, ModelFiles } from './model.files';
-import { SharedWork } from './shared.work';
+import { JointWork } from './joint.work';
 
 /** Milliseconds for which a file that could not be loaded is not tried again, unless it changes. */
 const FAILURE_LASTS = 30_000;
@@ -21,7 +21,7 @@ interface Failure {
  */
 export class ModelSlot<Model extends { close(): Promise<void> }> {
   private readonly logger = new Logger(ModelSlot.name);
-  private readonly loading = new SharedWork(
+  private readonly loading = new JointWork(
     (signal) => this.load(signal),
     () => new Until(this.coldSeconds, `Loading the model ${this.entry.slug}`),
   );

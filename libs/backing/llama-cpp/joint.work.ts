@@ -15,7 +15,7 @@ const LINGER = 1_000;
  * One piece of work for all who wait for it: the first begins it, and it is broken off a second after the last was called away. It has one deadline for
  * all: who comes when that is over does not begin it anew, and it goes on by itself.
  */
-export class SharedWork<T> {
+export class JointWork<T> {
   private current?: Going<T>;
   private last: Promise<unknown> = Promise.resolve();
 

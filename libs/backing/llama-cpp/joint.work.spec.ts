@@ -1,16 +1,16 @@
 import { Until } from './deadline';
-import { SharedWork } from './shared.work';
+import { JointWork } from './joint.work';
 
 const never = new AbortController().signal;
 const SECONDS = 60;
 
-describe('SharedWork', () => {
+describe('JointWork', () => {
   let begun: { signal: AbortSignal; end(value: number): void; fail(error: Error): void }[];
-  let shared: SharedWork<number>;
+  let joint: JointWork<number>;
   beforeEach(() => {
     jest.useFakeTimers();
     begun = [];
-    shared = new SharedWork(
+    joint = new JointWork(
       (signal) => {
         const { promise, resolve, reject } = Promise.withResolvers<number>();
         begun.push({ signal, end: resolve, fail: reject });
@@ -24,11 +24,11 @@ describe('SharedWork', () => {
   const turn = () => jest.advanceTimersByTimeAsync(0);
 
   it('is done once for all who wait, and anew for who comes later', async () => {
-    const both = Promise.all([shared.join(never), shared.join(never)]);
+    const both = Promise.all([joint.join(never), joint.join(never)]);
     await turn();
     begun[0]?.end(1);
     expect(await both).toEqual([1, 1]);
-    const later = shared.join(never);
+    const later = joint.join(never);
     await turn();
     begun[1]?.end(2);
     expect(await later).toBe(2);
@@ -38,7 +38,7 @@ describe('SharedWork', () => {
 
   it('is broken off a second after the last was called away, not while another waits', async () => {
     const [first, second] = [new AbortController(), new AbortController()];
-    const waits = [first, second].map(({ signal }) => shared.join(signal).catch((error: unknown) => error));
+    const waits = [first, second].map(({ signal }) => joint.join(signal).catch((error: unknown) => error));
     await turn();
     first.abort();
     expect(await waits[0]).toMatchObject({ code: 'cancelled' });
@@ -50,24 +50,24 @@ describe('SharedWork', () => {
     expect(begun[0]?.signal.aborted).toBe(false);
     await jest.advanceTimersByTimeAsync(1);
     expect(begun[0]?.signal.aborted).toBe(true);
-    await shared.settled;
+    await joint.settled;
   });
 
   it('is found by who comes back within the second, and begun anew by who comes later', async () => {
     const away = new AbortController();
-    const left = shared.join(away.signal).catch((error: unknown) => error);
+    const left = joint.join(away.signal).catch((error: unknown) => error);
     await turn();
     away.abort();
     await left;
     await jest.advanceTimersByTimeAsync(500);
     const back = new AbortController();
-    const again = shared.join(back.signal).catch((error: unknown) => error);
+    const again = joint.join(back.signal).catch((error: unknown) => error);
     await jest.advanceTimersByTimeAsync(5_000);
     expect(begun.map(({ signal }) => signal.aborted)).toEqual([false]);
     back.abort();
     await again;
     await jest.advanceTimersByTimeAsync(1_000);
-    const anew = shared.join(never);
+    const anew = joint.join(never);
     await turn();
     begun[1]?.end(3);
     expect(await anew).toBe(3);
@@ -75,16 +75,16 @@ describe('SharedWork', () => {
   });
 
   it('has one deadline for all: who comes when it is over waits no longer, and it goes on', async () => {
-    const late = shared.join(never).catch((error: unknown) => error);
+    const late = joint.join(never).catch((error: unknown) => error);
     await jest.advanceTimersByTimeAsync(SECONDS * 1_000);
     expect(await late).toMatchObject({ code: 'timeout' });
-    const later = shared.join(never).catch((error: unknown) => error);
+    const later = joint.join(never).catch((error: unknown) => error);
     await jest.advanceTimersByTimeAsync(1);
     expect(await later).toMatchObject({ code: 'timeout' });
     expect(begun.map(({ signal }) => signal.aborted)).toEqual([false]);
     begun[0]?.end(4);
     await turn();
-    const next = shared.join(never);
+    const next = joint.join(never);
     await turn();
     begun[1]?.end(5);
     expect(await next).toBe(5);
