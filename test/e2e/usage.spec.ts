@@ -39,7 +39,7 @@ describeDatabases('Usage over HTTP', (kind) => {
   };
 
   beforeAll(async () => {
-    api = await startApi({ database: kind, env: { AUTH_REGISTRATION: 'open' } });
+    api = await startApi({ database: kind, env: { AUTH_REGISTRATION: 'open', MODEL_CONCURRENCY: '64' } });
     owner = await api.register();
     member = await api.register('member@example.org');
     await use('2025-12-31T23:59:59.999Z', {});

@@ -43,6 +43,10 @@ class LetterRuntime extends ModelRuntime {
     return { vectors: texts.map((text) => this.vector(text)), inputTokens: 1, seconds: 0 };
   }
 
+  parallel(): number {
+    return 1;
+  }
+
   private vector(text: string): Float32Array {
     const counts = new Float64Array(this.card.embedding?.dimensions ?? 0);
     for (const letter of text) counts[(letter.codePointAt(0) ?? 0) % counts.length]! += 1;

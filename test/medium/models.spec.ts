@@ -1,3 +1,4 @@
+import { openAdmission } from '../support/admission';
 import { sql } from '@backing/postgres';
 import { PrometheusMetrics } from '@backing/prometheus';
 import { Models, type UsageAccount } from '@features/models';
@@ -57,6 +58,10 @@ class ScriptedRuntime extends ModelRuntime {
   async models(): Promise<ModelCard[]> {
     return this.cards;
   }
+  parallel(): number {
+    return 16;
+  }
+
   activity() {
     return { running: 1, queued: 2, tokensPerSecond: 3 };
   }
@@ -92,7 +97,7 @@ describeDatabases('models and their usage', (kind) => {
     const metrics = new PrometheusMetrics();
     const budgets = new Budgets(new BudgetsRepository(database.client), metrics);
     const accounts = new ModelAccounts(new UsageRepository(database.client), budgets, new ModelMeter(metrics));
-    return new Models({ all }, accounts, modelSettings());
+    return new Models({ all }, accounts, openAdmission(), modelSettings());
   };
   const rows = () => database.client.query<UsageRow>(sql`SELECT * FROM usage ORDER BY id`);
   const request = (changes: Partial<ChatRequest> = {}): ChatRequest => ({

@@ -30,6 +30,9 @@ export function modelSettings(models: Partial<AppConfig['models']> = {}): AppCon
     coldSeconds: 60,
     firstTokenSeconds: 60,
     idleSeconds: 60,
+    concurrency: { of: {} },
+    queue: { of: {} },
+    queueSeconds: 60,
   };
   return { models: { ...settings, ...models } } as AppConfig;
 }

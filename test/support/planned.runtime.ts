@@ -46,6 +46,10 @@ export class PlannedRuntime extends ModelRuntime {
 
   async load(): Promise<void> {}
 
+  parallel(): number {
+    return 16;
+  }
+
   activity(): ModelActivity {
     return { running: 0, queued: 0, tokensPerSecond: null };
   }

@@ -1,5 +1,6 @@
 import { PrometheusMetrics } from '@backing/prometheus';
 import { Models } from '@features/models';
+import { openAdmission } from './admission';
 import { Budgets, ModelAccounts, ModelMeter, type BudgetsRepository, type UsageRepository } from '@features/usage';
 import {
   ModelRuntime,
@@ -30,6 +31,10 @@ export class ScriptedRuntime extends ModelRuntime {
   }
 
   async load(): Promise<void> {}
+
+  parallel(): number {
+    return 16;
+  }
 
   activity(): ModelActivity {
     throw new Error('Nobody scripted an activity.');
@@ -83,5 +88,5 @@ export function modelsOver(runtime: ModelRuntime): Models {
   const metrics = new PrometheusMetrics();
   const budgets = new Budgets({ states: async () => new Map() } as unknown as BudgetsRepository, metrics);
   const accounts = new ModelAccounts(usage, budgets, new ModelMeter(metrics));
-  return new Models({ all: [runtime] }, accounts, { models: { chat: 'scripted', embedding: 'scripted' } } as AppConfig);
+  return new Models({ all: [runtime] }, accounts, openAdmission(), { models: { chat: 'scripted', embedding: 'scripted' } } as AppConfig);
 }

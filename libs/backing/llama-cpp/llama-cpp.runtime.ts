@@ -24,6 +24,9 @@ import { ModelFiles } from './model.files';
 import { ModelSlot } from './model.slot';
 import { TurnQueue } from './turn.queue';
 
+/** Answers of a model are made one at a time in its one context; calls for vectors take turns by batches. */
+const PARALLEL = { chat: 1, embedding: 4 };
+
 /** Milliseconds after the application came up: its first requests go before loading weights. */
 const WARM_UP_AFTER = 1_000;
 
@@ -66,6 +69,10 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
 
   activity(model: string): ModelActivity {
     return this.engine(model).meter.now;
+  }
+
+  parallel(model: string): number {
+    return PARALLEL[this.engine(model).slot.entry.kind];
   }
 
   async load(model: string, signal: AbortSignal): Promise<void> {

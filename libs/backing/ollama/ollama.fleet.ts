@@ -79,6 +79,11 @@ export class OllamaFleet {
     return choices;
   }
 
+  /** How many servers answered their last look and had it. */
+  serving(slug: string): number {
+    return [...this.shelves].filter(([server, shelf]) => !server.away && shelf.answers && shelf.get(slug) !== undefined).length;
+  }
+
   /** The next question asks every server again. */
   forget(): void {
     for (const shelf of this.shelves.values()) shelf.forget();

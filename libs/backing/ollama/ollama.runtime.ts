@@ -47,6 +47,8 @@ export class OllamaRuntime extends ModelRuntime {
     client: OllamaClient,
     known: readonly KnownModel[],
     private readonly limits: Pick<AppConfig['models'], 'coldSeconds' | 'firstTokenSeconds' | 'idleSeconds'>,
+    /** Calls that one server works on at once for one model. */
+    private readonly eachParallel = 4,
   ) {
     super();
     this.fleet = new OllamaFleet(client, known);
@@ -78,6 +80,10 @@ export class OllamaRuntime extends ModelRuntime {
 
   activity(model: string): ModelActivity {
     return this.meter(model).now;
+  }
+
+  parallel(slug: string): number {
+    return this.eachParallel * Math.max(1, this.fleet.serving(slug));
   }
 
   async load(slug: string, signal: AbortSignal): Promise<void> {

@@ -89,6 +89,7 @@ export class IngestWriter {
     const { vectors } = await this.models.embed(
       { model: plan.model.id, texts: planned.map(({ input }) => input), input: 'document', signal: context.signal },
       { workspaceId: context.workspaceId, userId: context.ownerId, apiKeyId: context.apiKeyId, jobId: context.jobId },
+      'batch',
     );
     const points = planned.map(({ point }, index): NewPoint => {
       const vector = vectors[index];

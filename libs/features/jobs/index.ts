@@ -8,6 +8,7 @@ export { JobHeartbeat } from './job-heartbeat.service';
 export { JobLeaseRepository } from './job-lease.repository';
 export { JobLogRepository, type JobEvent } from './job-log.repository';
 export { JobOutboxRepository } from './job-outbox.repository';
+export { JobPlaces } from './job-places.service';
 export { JobReader } from './job-reader.service';
 export { JobRetention } from './job-retention.service';
 export { JobRunner } from './job-runner.service';

@@ -16,6 +16,8 @@ export interface LogPage {
   epoch: number;
   kind: string;
   lastSeq: number;
+  /** It is running, and waits for a model. */
+  waits: boolean;
   /** The first event that retention left. */
   firstSeq: number | null;
   events: JobEvent[];
@@ -49,7 +51,7 @@ export class JobLogRepository {
     const rows = await this.client.query<{ seq: number }>(
       sql`WITH held AS (
             UPDATE jobs SET last_seq = last_seq + 1
-            WHERE id = ${id}::uuid AND status = 'queued' AND NOT EXISTS (
+            WHERE id = ${id}::uuid AND (status = 'queued' OR (status = 'running' AND (queue_place ->> 'epoch')::int = epoch)) AND NOT EXISTS (
               SELECT FROM job_events e WHERE e.job_id = jobs.id AND e.seq = jobs.last_seq AND e.event = 'queued'
                 AND (e.data = ${json}::jsonb OR e.created_at > now() - ${leastMs} * interval '1 millisecond'))
             RETURNING id, last_seq
@@ -63,6 +65,7 @@ export class JobLogRepository {
   async page(id: string, after: number, limit: number): Promise<LogPage | undefined> {
     const rows = await this.client.query<PageRow>(
       sql`SELECT jobs.status, jobs.epoch, jobs.kind, jobs.last_seq AS "lastSeq",
+            jobs.status = 'running' AND coalesce((jobs.queue_place ->> 'epoch')::int = jobs.epoch, false) AS waits,
             (SELECT min(seq) FROM job_events WHERE job_id = jobs.id) AS "firstSeq", e.seq, e.event, e.data
           FROM jobs LEFT JOIN LATERAL (
             SELECT seq, event, data FROM job_events WHERE job_id = jobs.id AND seq > ${after} ORDER BY seq LIMIT ${limit}
@@ -73,7 +76,8 @@ export class JobLogRepository {
     const first = rows[0];
     if (first === undefined) return undefined;
     const events = rows.flatMap(({ seq, event, data }) => (seq === null ? [] : [{ seq, event, data }]));
-    return { status: first.status, epoch: first.epoch, kind: first.kind, lastSeq: first.lastSeq, firstSeq: first.firstSeq, events };
+    const { status, epoch, kind, lastSeq, firstSeq, waits } = first;
+    return { status, epoch, kind, lastSeq, firstSeq, waits, events };
   }
 
   async textSinceReset(connection: Queryable, id: string, event: 'delta' | 'reasoning' = 'delta'): Promise<string> {

@@ -54,7 +54,8 @@ export class JobReader {
           const since = performance.now();
           await subscription.next(this.timing.readPollMs, signal);
           const now = performance.now();
-          if (page.status === 'queued' && now - since >= this.timing.readPollMs - 1 && now - toldAt >= this.timing.queuedEventMs) {
+          const quiet = now - since >= this.timing.readPollMs - 1;
+          if ((page.waits || (page.status === 'queued' && quiet)) && now - toldAt >= this.timing.queuedEventMs) {
             toldAt = now;
             await this.tellQueue(jobId, page);
           }
@@ -65,9 +66,12 @@ export class JobReader {
     }
   }
 
-  /** While somebody reads a job that waits, its place in the queue is told in its log. */
+  /** While somebody reads a job that waits, for a worker or for a model, its place in the queue is told in its log. */
   private async tellQueue(jobId: string, page: LogPage): Promise<void> {
-    const { position, etaSeconds } = await this.jobs.queuePosition({ id: jobId, kind: page.kind });
+    const { kind } = page;
+    const place = page.waits ? await this.jobs.placeOf(jobId) : await this.jobs.queuePosition({ id: jobId, kind });
+    if (place === undefined) return;
+    const { position, etaSeconds } = place;
     const written = await this.log.appendQueued(jobId, { position, eta_seconds: etaSeconds }, this.timing.queuedEventMs);
     if (written) this.signals.notify(jobId);
   }

@@ -12,6 +12,7 @@ import { JobMetrics } from './job-metrics.service';
 import { JobLogRepository } from './job-log.repository';
 import { JobNews } from './job-news.service';
 import { JobOutboxRepository } from './job-outbox.repository';
+import { JobPlaces } from './job-places.service';
 import { JobReader } from './job-reader.service';
 import { JobRetention } from './job-retention.service';
 import { JobRunner } from './job-runner.service';
@@ -40,6 +41,7 @@ import { OutboxRelay } from './outbox-relay.service';
     JobMetrics,
     JobNews,
     JobOutboxRepository,
+    JobPlaces,
     JobReader,
     JobRetention,
     JobRunner,
@@ -53,7 +55,7 @@ import { OutboxRelay } from './outbox-relay.service';
     LostMessages,
     OutboxRelay,
   ],
-  exports: [JobHandlers, Jobs, JobReader, JobRunner],
+  exports: [JobHandlers, JobPlaces, Jobs, JobReader, JobRunner],
 })
 export class JobsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

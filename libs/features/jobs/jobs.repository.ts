@@ -10,7 +10,7 @@ export interface JobFilter {
   status?: JobStatus;
 }
 
-/** Where a queued job stands: 1 is next; seconds are null when nothing is known about its kind's speed. */
+/** Where a job stands that waits: 1 is next; seconds are null when nothing is known about its kind's speed. */
 export interface QueuePosition {
   position: number;
   etaSeconds: number | null;
@@ -100,6 +100,15 @@ export class JobsRepository {
     const { ahead, running, seconds } = rows[0] ?? { ahead: 0, running: 0, seconds: null };
     const position = ahead + 1;
     return { position, etaSeconds: seconds === null ? null : Math.ceil((position * seconds) / Math.max(1, running)) };
+  }
+
+  /** Where a running job stands in the queue of a model; undefined: in none. */
+  async placeOf(id: string): Promise<QueuePosition | undefined> {
+    const rows = await this.client.query<QueuePosition>(
+      sql`SELECT (queue_place ->> 'position')::int AS position, (queue_place ->> 'eta_seconds')::int AS "etaSeconds" FROM jobs
+          WHERE id = ${id}::uuid AND status = 'running' AND (queue_place ->> 'epoch')::int = epoch`,
+    );
+    return rows[0];
   }
 
   async lock(connection: Queryable, id: string): Promise<StoredJob | undefined> {

@@ -55,8 +55,9 @@ export class Jobs {
     return this.repository.list(principal, filter, page);
   }
 
-  /** Only for queued jobs. */
+  /** Of a queued job, and of a running one that waits for a model. */
   async queuePosition(job: StoredJob): Promise<QueuePosition | undefined> {
+    if (job.status === 'running') return this.repository.placeOf(job.id);
     return job.status === 'queued' ? this.repository.queuePosition(job) : undefined;
   }
 

@@ -46,6 +46,10 @@ export class GuardedRuntime extends ModelRuntime {
     return this.runtime.activity(model);
   }
 
+  parallel(model: string): number {
+    return this.runtime.parallel(model);
+  }
+
   load(model: string, signal: AbortSignal): Promise<void> {
     return this.runtime.load(model, signal);
   }

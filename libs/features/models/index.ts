@@ -1,3 +1,5 @@
+export { ModelAdmission, type CallPlace } from './admission/model-admission.service';
+export { WaitingJobs } from './admission/waiting-jobs.service';
 export { FingerprintsRepository } from './fingerprints.repository';
 export { GuardedRuntime } from './guarded.runtime';
 export { ModelRuntimes } from './model-runtimes';

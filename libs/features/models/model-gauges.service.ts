@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Metrics, type Reading } from '@kernel/metrics';
 import type { ModelActivity } from '@kernel/models';
+import { ModelAdmission } from './admission/model-admission.service';
 import { ModelRuntimes } from './model-runtimes';
 
 interface Look {
@@ -21,13 +22,18 @@ export class ModelGauges {
   constructor(
     metrics: Metrics,
     private readonly runtimes: ModelRuntimes,
+    private readonly admission: ModelAdmission,
   ) {
     const gauge = (name: string, help: string, value: (look: Look) => number): void =>
       metrics.gauge({ name, help, labels: ['runtime', 'model'] }, async () =>
         (await this.looks()).map((look): Reading => ({ labels: { runtime: look.runtime, model: look.model }, value: value(look) })),
       );
     gauge('model_calls_running', 'Calls that a model works on.', ({ activity }) => activity.running);
-    gauge('model_calls_queued', 'Calls that wait for a model.', ({ activity }) => activity.queued);
+    gauge(
+      'model_calls_queued',
+      'Calls that wait for a model.',
+      ({ runtime, model, activity }) => activity.queued + this.admission.waiting(runtime, model),
+    );
     gauge('model_loaded', '1 while the weights of a model are in memory.', ({ loaded }) => Number(loaded));
   }
 

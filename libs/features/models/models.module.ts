@@ -3,8 +3,11 @@ import { CATALOGUE, LlamaCppModule, LlamaCppRuntime } from '@backing/llama-cpp';
 import { OllamaClient, OllamaModule, OllamaRuntime } from '@backing/ollama';
 import { PostgresClient } from '@backing/postgres';
 import { PrometheusModule } from '@backing/prometheus';
+import { JobsModule } from '@features/jobs';
 import { UsageModule } from '@features/usage';
 import { AppConfig } from '@kernel/config';
+import { ModelAdmission } from './admission/model-admission.service';
+import { WaitingJobs } from './admission/waiting-jobs.service';
 import { FingerprintsRepository } from './fingerprints.repository';
 import { GuardedRuntime } from './guarded.runtime';
 import { ModelGauges } from './model-gauges.service';
@@ -15,12 +18,12 @@ import { SpaceFingerprints } from './space-fingerprints.service';
 
 /** Models: routing to runtimes and accounting of their use. */
 @Module({
-  imports: [LlamaCppModule, OllamaModule, PrometheusModule, UsageModule],
+  imports: [JobsModule, LlamaCppModule, OllamaModule, PrometheusModule, UsageModule],
   providers: [
     {
       provide: OllamaRuntime,
       inject: [OllamaClient, AppConfig],
-      useFactory: (client: OllamaClient, config: AppConfig) => new OllamaRuntime(client, CATALOGUE, config.models),
+      useFactory: (client: OllamaClient, config: AppConfig) => new OllamaRuntime(client, CATALOGUE, config.models, config.ollama.parallel),
     },
     {
       provide: ModelRuntimes,
@@ -42,9 +45,11 @@ import { SpaceFingerprints } from './space-fingerprints.service';
       useFactory: (postgres: PostgresClient, config: AppConfig) => new PullingModels(postgres, config.rabbitmq.url !== undefined),
     },
     FingerprintsRepository,
+    ModelAdmission,
     ModelGauges,
     Models,
     SpaceFingerprints,
+    WaitingJobs,
   ],
   exports: [Models, OllamaRuntime, PullingModels, SpaceFingerprints],
 })

@@ -16,6 +16,7 @@ import type {
   ToolDefinition,
 } from '@kernel/models';
 import type { Page, PageQuery } from '@kernel/paging';
+import { ModelAdmission, type AdmittedCall, type CallPlace } from './admission/model-admission.service';
 import { fetchCommandOf } from './fetch-command';
 import { offersOf, type ModelOffer } from './model-offers';
 import { ModelRuntimes } from './model-runtimes';
@@ -30,13 +31,15 @@ export type ModelStatus = ModelCard & ModelActivity;
 
 /**
  * Every model call of the platform: finds the runtime that serves a model, and accounts for its use whatever the end.
- * Errors: `not_found` (no such model), `unavailable` (not on this machine, with the command), `budget_exhausted`, and the runtime's own.
+ * Errors: `not_found` (no such model), `unavailable` (not on this machine, with the command; too many calls wait for it), `budget_exhausted`, and the
+ * runtime's own.
  */
 @Injectable()
 export class Models {
   constructor(
     private readonly runtimes: ModelRuntimes,
     private readonly accounts: ModelAccounts,
+    private readonly admission: ModelAdmission,
     private readonly config: AppConfig,
   ) {}
 
@@ -62,7 +65,8 @@ export class Models {
 
   async status(id: string): Promise<ModelStatus> {
     const { card, runtime } = await this.offer(id);
-    return { ...card, ...runtime.activity(id) };
+    const activity = runtime.activity(id);
+    return { ...card, ...activity, queued: activity.queued + this.admission.waiting(runtime.name, id) };
   }
 
   /** The named model or the default of the settings, which can be used now. */
@@ -82,8 +86,17 @@ export class Models {
     return card;
   }
 
+  /** Throws `unavailable` when a call of this account would be refused now: asked before anything is read or counted for it. */
+  async assertRoom(model: string, account: UsageAccount, signal: AbortSignal): Promise<void> {
+    this.admission.assertRoom({ ...(await this.offer(model)), account, place: 'interactive', signal });
+  }
+
   async *chat(given: ChatRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
-    const { card, runtime } = await this.offer(given.model);
+    const offer = await this.offer(given.model);
+    yield* this.admitted({ ...offer, account, place: 'interactive', signal: given.signal }, () => this.answered(offer, given, account));
+  }
+
+  private async *answered({ card, runtime }: ModelOffer, given: ChatRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
     const protocol = ToolProtocol.of(given, card);
     const request = protocol?.request ?? given;
     const promptTokens = async (): Promise<number> => {
@@ -100,21 +113,31 @@ export class Models {
   }
 
   /** Continues a text without a chat template. */
-  async *complete(request: CompletionRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
-    const { card, runtime } = await this.offer(request.model);
+  async *complete(request: CompletionRequest, account: UsageAccount, place: CallPlace = 'interactive'): AsyncGenerator<ChatChunk, void> {
+    const offer = await this.offer(request.model);
+    yield* this.admitted({ ...offer, account, place, signal: request.signal }, () => this.continued(offer, request, account));
+  }
+
+  private continued({ card, runtime }: ModelOffer, request: CompletionRequest, account: UsageAccount): AsyncGenerator<ChatChunk, void> {
     const promptTokens = async (): Promise<number> => {
       const [tokens = 0] = await runtime.countTokens(card.id, [request.prompt], request.signal);
       return tokens + AROUND_PROMPT;
     };
-    yield* this.accounts.generation(
+    return this.accounts.generation(
       { card, request, promptTokens, open: (metered) => runtime.complete({ ...request, ...metered }) },
       account,
     );
   }
 
-  async embed(request: EmbedRequest, account: UsageAccount): Promise<EmbedAnswer> {
+  /** `place`: whether a person waits for it, alone or as the part of an answer. */
+  async embed(request: EmbedRequest, account: UsageAccount, place: CallPlace = 'interactive'): Promise<EmbedAnswer> {
     const { card, runtime } = await this.offer(request.model);
-    return this.accounts.embedding({ card, runtime, request }, account);
+    const leave = await this.admission.enter({ card, runtime, account, place, signal: request.signal });
+    try {
+      return await this.accounts.embedding({ card, runtime, request }, account);
+    } finally {
+      leave();
+    }
   }
 
   async countTokens(model: string, texts: string[], signal: AbortSignal): Promise<number[]> {
@@ -128,6 +151,15 @@ export class Models {
     if (protocol !== undefined) return runtime.countPromptTokens(model, protocol.request.turns, signal);
     const [described = 0] = tools.length === 0 ? [] : await runtime.countTokens(model, [JSON.stringify(tools)], signal);
     return described + (await runtime.countPromptTokens(model, turns, signal));
+  }
+
+  private async *admitted(call: AdmittedCall, open: () => AsyncGenerator<ChatChunk, void>): AsyncGenerator<ChatChunk, void> {
+    const leave = await this.admission.enter(call);
+    try {
+      yield* open();
+    } finally {
+      leave();
+    }
   }
 
   private async offer(id: string): Promise<ModelOffer> {

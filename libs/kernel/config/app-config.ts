@@ -1,3 +1,9 @@
+/** One number for all models, and others for some of them by id. */
+export interface PerModel {
+  readonly all?: number;
+  readonly of: Readonly<Record<string, number>>;
+}
+
 /** What kind of process the settings are read for. */
 export type ProcessRole = 'api' | 'worker' | 'faiss';
 
@@ -66,13 +72,24 @@ export abstract class AppConfig {
     readonly coldSeconds: number;
     readonly firstTokenSeconds: number;
     readonly idleSeconds: number;
+    /** Calls that one model works on at once; unset: what its runtime can. */
+    readonly concurrency: PerModel;
+    /** Calls that may wait for one model; unset: 32 for chat, 256 for embedding. */
+    readonly queue: PerModel;
+    /** Seconds that a call may wait for its turn. */
+    readonly queueSeconds: number;
     /** Names that may be pulled beside the catalogue's own, `*` standing for any text. */
     readonly allow: readonly string[];
     /** Foreign model names of `/v1` and the ids that serve them. */
     readonly aliases: Readonly<Record<string, string>>;
   };
   /** Servers beside the built-in runtime: these, or those that Consul knows under `service`; neither: the built-in runtime alone. */
-  readonly ollama!: { readonly urls: readonly string[]; readonly service?: string };
+  readonly ollama!: {
+    readonly urls: readonly string[];
+    readonly service?: string;
+    /** Calls that one of them works on at once for one model. */
+    readonly parallel: number;
+  };
   /** Hosts and networks that may be reached although they are not public. */
   readonly egress!: { readonly allow: readonly string[] };
   /** Prometheus metrics on a port of their own, on the host of the API; 0: any free port. */

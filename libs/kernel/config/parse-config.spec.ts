@@ -45,6 +45,9 @@ describe('parseConfig', () => {
         coldSeconds: 300,
         firstTokenSeconds: 120,
         idleSeconds: 60,
+        concurrency: { of: {} },
+        queue: { of: {} },
+        queueSeconds: 300,
         allow: [],
         aliases: {},
       },
@@ -56,7 +59,7 @@ describe('parseConfig', () => {
       faiss: { url: undefined, binding: join(productRoot(), 'native', 'faiss-node.node'), named: false },
       consul: { url: undefined, token: undefined, address: undefined },
       kong: { statusUrl: undefined },
-      ollama: { urls: [] },
+      ollama: { urls: [], parallel: 4 },
       egress: { allow: [] },
       metrics: { port: 10_201 },
       auth: {
@@ -138,7 +141,7 @@ describe('parseConfig', () => {
     expect([config.chroma.url, config.vectors.store, config.ollama]).toEqual([
       'http://chroma:8000',
       'qdrant',
-      { urls: [], service: 'ollama' },
+      { urls: [], service: 'ollama', parallel: 4 },
     ]);
     expect(config.blobs.driver).toBe('postgres');
     expect(parseConfig({ FAISS_BINDING: 'off' }).faiss).toEqual({ url: undefined, binding: null, named: true });
@@ -174,12 +177,16 @@ describe('parseConfig', () => {
   it('reads the places and names of foreign models', () => {
     const { models, ollama, egress, metrics } = parseConfig({
       OLLAMA_URL: 'http://127.0.0.1:11434/',
+      OLLAMA_NUM_PARALLEL: '2',
+      MODEL_CONCURRENCY: '2, qwen3-8b = 4',
+      MODEL_QUEUE: 'a=0',
       MODEL_ALLOW: 'qwen3:*, llama3.2:1b',
       MODEL_ALIASES: 'gpt-4o-mini = qwen3-1.7b, text-embedding-3-small=all-minilm-l6-v2',
       EGRESS_ALLOW: 'wiki.intern.example, 10.1.0.0/16',
       METRICS_PORT: '0',
     });
-    expect(ollama.urls).toEqual(['http://127.0.0.1:11434']);
+    expect(ollama).toEqual({ urls: ['http://127.0.0.1:11434'], parallel: 2 });
+    expect([models.concurrency, models.queue, models.queueSeconds]).toEqual([{ all: 2, of: { 'qwen3-8b': 4 } }, { of: { a: 0 } }, 300]);
     expect(models.allow).toEqual(['qwen3:*', 'llama3.2:1b']);
     expect(models.aliases).toEqual({ 'gpt-4o-mini': 'qwen3-1.7b', 'text-embedding-3-small': 'all-minilm-l6-v2' });
     expect(egress.allow).toEqual(['wiki.intern.example', '10.1.0.0/16']);
@@ -191,6 +198,10 @@ describe('parseConfig', () => {
     { OLLAMA_URL: 'consul://Not A Name', CONSUL_URL: 'http://127.0.0.1:8500' },
     { OLLAMA_URL: 'consul://ollama' },
     { OLLAMA_URL: 'ftp://a' },
+    { MODEL_CONCURRENCY: '0' },
+    { MODEL_CONCURRENCY: 'No Slug=1' },
+    { MODEL_QUEUE: 'a=' },
+    { OLLAMA_NUM_PARALLEL: '0' },
     { MODEL_ALLOW: '../etc' },
     { MODEL_ALIASES: 'gpt-4o' },
     { MODEL_ALIASES: 'gpt-4o=No Slug' },

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import type { AppConfig, ProcessRole } from './app-config';
+import type { AppConfig, PerModel, ProcessRole } from './app-config';
 import { type ServicesPart, servicesPart } from './services-part';
 import { type Environment, SettingReader } from './setting-reader';
 import { weakness } from './weak-secret';
@@ -18,6 +18,7 @@ const GIBIBYTE = 1_073_741_824;
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
 const MODEL_ID = /^[a-z0-9][a-z0-9._:-]{0,127}$/;
+const PER_MODEL = /^(?:([^=\s]+)\s*=\s*)?(\d{1,6})$/;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 type Part<Name extends keyof AppConfig> = AppConfig[Name];
@@ -111,6 +112,7 @@ function modelsPart(settings: SettingReader, directory: string): Part<'models'> 
     if (!MODEL_ID.test(value)) settings.fault(name, `must be the id of a model, not "${value}".`);
     return value;
   };
+  const perModel = (name: string, range: { least: number; most: number }) => modelNumbers(settings, name, range);
   // Read by `npm start`, which fetches the models; a wrong address is better found here than in the middle of a download.
   settings.url('MODELS_MIRROR', settings.text('MODELS_MIRROR'), ['http:', 'https:']);
   return {
@@ -121,8 +123,26 @@ function modelsPart(settings: SettingReader, directory: string): Part<'models'> 
     coldSeconds: seconds('MODEL_COLD_SECONDS', 300),
     firstTokenSeconds: seconds('MODEL_FIRST_TOKEN_SECONDS', 120),
     idleSeconds: seconds('MODEL_IDLE_SECONDS', 60),
+    concurrency: perModel('MODEL_CONCURRENCY', { least: 1, most: 1_024 }),
+    queue: perModel('MODEL_QUEUE', { least: 0, most: 10_000 }),
+    queueSeconds: seconds('MODEL_QUEUE_SECONDS', 300),
     allow: settings.list('MODEL_ALLOW', wrongPattern) ?? [],
     aliases: aliasesOf(settings.list('MODEL_ALIASES', wrongAlias) ?? []),
+  };
+}
+
+/** `4`, `qwen3-8b=2`, or both. */
+function modelNumbers(settings: SettingReader, name: string, { least, most }: { least: number; most: number }): PerModel {
+  const wrong = (part: string): string | undefined => {
+    const [, id, number] = PER_MODEL.exec(part) ?? [];
+    const right = Number(number) >= least && Number(number) <= most && (id === undefined || MODEL_ID.test(id));
+    return right ? undefined : `"${part}" must be a whole number from ${least} to ${most}, or model-id=number.`;
+  };
+  const parts = (settings.list(name, wrong) ?? []).map((part) => PER_MODEL.exec(part) ?? []);
+  const all = parts.find(([, id]) => id === undefined)?.[2];
+  return {
+    ...(all === undefined ? {} : { all: Number(all) }),
+    of: Object.fromEntries(parts.flatMap(([, id, number]) => (id === undefined ? [] : [[id, Number(number)]]))),
   };
 }
 

@@ -75,15 +75,16 @@ function neo4jPart(settings: SettingReader): AppConfig['neo4j'] {
 
 /** One server, several, or those that Consul knows. */
 function ollamaPart(settings: SettingReader, consul: boolean): AppConfig['ollama'] {
+  const parallel = settings.integer('OLLAMA_NUM_PARALLEL', { least: 1, most: 1_024 }) ?? 4;
   const value = settings.text('OLLAMA_URL');
   if (value?.startsWith('consul:') !== true) {
     const urls = settings.list('OLLAMA_URL', wrongServer) ?? [];
-    return { urls: [...new Set(urls.map((url) => url.replace(/\/+$/, '')))] };
+    return { urls: [...new Set(urls.map((url) => url.replace(/\/+$/, '')))], parallel };
   }
   const service = CONSUL_SERVICE.exec(value)?.[1];
   if (service === undefined) settings.fault('OLLAMA_URL', 'must name a service of Consul, such as consul://ollama.');
   if (!consul) settings.fault('OLLAMA_URL', 'needs CONSUL_URL to be set, for it asks Consul for the servers.');
-  return { urls: [], service };
+  return { urls: [], service, parallel };
 }
 
 function wrongServer(url: string): string | undefined {

@@ -144,6 +144,8 @@ export abstract class ModelRuntime {
     return Promise.resolve(true);
   }
   abstract activity(model: string): ModelActivity;
+  /** How many calls it can work on at once with this model; at least 1. */
+  abstract parallel(model: string): number;
   /** Loads the weights when they are not in memory yet. */
   abstract load(model: string, signal: AbortSignal): Promise<void>;
   /** Streams text as the model makes it; the last chunk is `end`. Ending the iteration early stops the model. */

@@ -33,7 +33,7 @@ export class JobsController {
 
   @Get(':id')
   @Access('jobs:read')
-  @ApiOperation({ summary: 'Read a job; a queued one with its place in the queue.' })
+  @ApiOperation({ summary: 'Read a job; one that waits with its place in the queue.' })
   @Answers(200, jobSchema, 'The job.')
   @Problems('not_found')
   async get(@Param('id', IdPipe) id: string, @Caller() principal: Principal) {

@@ -34,7 +34,7 @@ export const jobSchema = z
     queue: z
       .object({ position: z.int(), eta_seconds: z.number().nullable() })
       .optional()
-      .meta({ description: 'An estimate, while the job is queued and asked for by its id.' }),
+      .meta({ description: 'An estimate, while the job is queued or waits for a model, and is asked for by its id.' }),
     retry_at: z.iso.datetime().optional().meta({ description: 'When a job that failed for now is tried again.' }),
     result: z.looseObject({}).optional(),
     error: z.object({ code: z.enum(ERROR_CODES as [ErrorCode, ...ErrorCode[]]), message: z.string(), retryable: z.boolean() }).optional(),

@@ -23,6 +23,7 @@ export class ChatAnswers {
 
   async open(call: AnswerCall): Promise<AsyncGenerator<AnswerPart, void>> {
     const asked = askedCompletion(call.body, call.card);
+    await this.models.assertRoom(call.card.id, call.account, call.watch.signal);
     const grounded = (call.body.collections ?? []).length > 0;
     return grounded ? this.grounded.open(call, asked) : this.free(call, asked);
   }

@@ -40,7 +40,9 @@ export class TextCompletions {
           if (outputTokens > 0) watch.begun();
         },
       };
-      yield* continued(this.models.complete(request, account), index, echo ? prompt : '');
+      // The first prompt lets all of them in.
+      const made = this.models.complete(request, account, index === 0 ? 'interactive' : 'admitted');
+      yield* continued(made, index, echo ? prompt : '');
     }
   }
 }

@@ -64,7 +64,7 @@ export class EvidenceRanking {
 
   private embedding(card: ModelCard, signal: AbortSignal, account: UsageAccount): Embed {
     const embed = async (texts: string[], input: 'query' | 'document'): Promise<Float32Array[]> =>
-      (await this.models.embed({ model: card.id, texts, input, signal }, account)).vectors;
+      (await this.models.embed({ model: card.id, texts, input, signal }, account, 'admitted')).vectors;
     return (texts, input = 'document') => {
       const read = texts.map(clipped);
       return input === 'query' ? embed(read, input) : this.known.of(card.id, read, (missing) => embed(missing, input));

@@ -49,7 +49,7 @@ export class PointWriter {
       for (let at = 0; at < missing.length; at += EMBEDDED_AT_ONCE) {
         const batch = missing.slice(at, at + EMBEDDED_AT_ONCE);
         const texts = batch.map((point) => point.text ?? '');
-        const answer = await this.models.embed({ model: model.id, texts, input: 'document', signal }, account);
+        const answer = await this.models.embed({ model: model.id, texts, input: 'document', signal }, account, 'batch');
         batch.forEach((point, index) => vectors.set(point, vectorAt(answer.vectors, index, model.id)));
       }
     }
