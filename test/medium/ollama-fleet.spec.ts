@@ -74,6 +74,29 @@ describe('several Ollama servers', () => {
     expect(double(0).to('chat')).toHaveLength(1);
   });
 
+  it('one that keeps failing is not asked any more, though the other is busier', async () => {
+    loadedOn(0);
+    double(0).answers.set('chat', fail(500, 'llama runner process has terminated'));
+    for (let time = 0; time < 5; time++) expect(await chat()).toBe('from 1');
+    expect([double(0).to('chat').length, double(1).to('chat').length]).toEqual([3, 5]);
+    // The breaker is that of one server: the other's is closed.
+    double(1).lines('chat', [say('begun')], 'break');
+    await expect(chat()).rejects.toMatchObject({ message: expect.stringContaining('broke off') });
+    double(1).lines('chat', [say('from 1'), DONE]);
+    expect(await chat()).toBe('from 1');
+    expect(double(0).to('chat')).toHaveLength(3);
+  });
+
+  it('work on as many calls as all that have the model together', async () => {
+    expect(rig.runtime.parallel(MODEL)).toBe(4);
+    await rig.runtime.models();
+    expect(rig.runtime.parallel(MODEL)).toBe(8);
+    await double(0).close();
+    rig.runtime.refresh();
+    await rig.runtime.models();
+    expect(rig.runtime.parallel(MODEL)).toBe(4);
+  });
+
   it('after the first token the failure is the answer', async () => {
     loadedOn(0);
     double(0).lines('chat', [say('begun')], 'break');

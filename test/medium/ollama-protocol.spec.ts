@@ -57,11 +57,71 @@ describe('the Ollama runtime and a server that misbehaves', () => {
     await expect(chat()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('waits for the first token and for the next one, no longer', async () => {
-    double.answers.set('chat', () => undefined);
-    await expect(chat()).rejects.toMatchObject({ code: 'timeout', message: expect.stringContaining('first token') });
-    double.lines('chat', [say('a')], 'stall');
-    await expect(chat()).rejects.toMatchObject({ code: 'timeout', message: expect.stringContaining('next token') });
+  describe('has a time for each wait, and a word for each', () => {
+    const late = (what: string) => ({ code: 'timeout', status: 504, retryable: true, message: `${what} took longer than 0.2 s.` });
+    const vector = { model: 'odd:1b', texts: ['one'], input: 'query' as const, signal: never };
+    const stall = (): void => undefined;
+    const embeds = (): void =>
+      void double.answers.set('show', (_, response) => {
+        const info = { 'general.architecture': 'bert', 'bert.context_length': 512, 'bert.embedding_length': 2, 'bert.pooling_type': 1 };
+        response.end(JSON.stringify({ capabilities: ['embedding'], model_info: info }));
+      });
+
+    it('loading the weights', async () => {
+      double.answers.set('load', stall);
+      await expect(chat()).rejects.toMatchObject(late('Loading the model odd:1b'));
+      await expect(rig.runtime.load('odd:1b', never)).rejects.toMatchObject(late('Loading the model odd:1b'));
+      expect(double.to('chat')).toEqual([]);
+    });
+
+    it('the first token, after the weights are there', async () => {
+      double.answers.set('chat', stall);
+      await expect(chat()).rejects.toMatchObject(late('The first token'));
+      expect(double.to('load').map(({ body }) => body)).toEqual([{ model: 'odd:1b', stream: false, options: { num_ctx: 4_096 } }]);
+      double.lines('chat', [], 'stall');
+      await expect(chat()).rejects.toMatchObject(late('The first token'));
+    });
+
+    it('the next token, but not the time of a slow reader', async () => {
+      double.lines('chat', [say('a')], 'stall');
+      await expect(chat()).rejects.toMatchObject(late('The next token'));
+      double.lines('chat', [say('a'), DONE]);
+      const turns = [{ role: 'user' as const, content: 'Hello' }];
+      const chunks = rig.runtime.chat({ model: 'odd:1b', turns, maxTokens: 10, temperature: 0, signal: never })[Symbol.asyncIterator]();
+      expect((await chunks.next()).value).toMatchObject({ text: 'a' });
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      expect((await chunks.next()).value).toMatchObject({ type: 'end' });
+    });
+
+    it('vectors, and their weights', async () => {
+      embeds();
+      double.answers.set('embed', stall);
+      await expect(rig.runtime.embed(vector)).rejects.toMatchObject(late("Ollama's answer to embed"));
+      rig.runtime.refresh();
+      double.answers.set('load', stall);
+      await expect(rig.runtime.embed(vector)).rejects.toMatchObject(late('Loading the model odd:1b'));
+    });
+
+    it('what is in memory is not loaded first', async () => {
+      double.answers.set('ps', (_, response) => response.end('{"models":[{"name":"odd:1b"}]}'));
+      double.lines('chat', [say('a'), DONE]);
+      await chat();
+      expect(double.to('load')).toEqual([]);
+    });
+  });
+
+  it('a server that keeps failing is left alone for a while, and asked again by one call', async () => {
+    double.lines('chat', [{ error: 'llama runner process has terminated' }]);
+    for (let time = 0; time < 3; time++) await expect(chat()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(chat()).rejects.toMatchObject({ code: 'unavailable', retryable: true, retryAfterSeconds: 1 });
+    expect(double.to('chat')).toHaveLength(3);
+    double.lines('chat', [say('a'), DONE]);
+    await expect(chat()).rejects.toMatchObject({ message: 'Ollama keeps failing at odd:1b: it is tried again in a moment.' });
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    const [tried, other] = await Promise.allSettled([chat(), chat()]);
+    expect([tried.status, other.status].sort()).toEqual(['fulfilled', 'rejected']);
+    expect(double.to('chat')).toHaveLength(4);
+    await chat();
   });
 
   it('a busy server may be asked again', async () => {

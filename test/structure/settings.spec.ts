@@ -16,7 +16,9 @@ describe('.env.example', () => {
       .join('\n');
     const unsupported = /const UNSUPPORTED = \[([^\]]*)\]/.exec(source)?.[1] ?? '';
     const read = [
-      ...source.replace(unsupported, '').matchAll(/(?:text|secret|integer|choice|list|seconds|days|slug|perModel)\(\s*'([A-Z][A-Z0-9_]*)'/g),
+      ...source
+        .replace(unsupported, '')
+        .matchAll(/(?:text|secret|integer|choice|list|seconds|days|slug|perModel)\(\s*'([A-Z][A-Z0-9_]*)'/g),
     ].map(([, name]) => name);
     expect(read.length).toBeGreaterThan(30);
     expect(EXAMPLE.map(({ name }) => name).sort()).toEqual([...new Set(read)].filter((name) => !NOT_OURS.includes(name ?? '')).sort());

@@ -9,7 +9,7 @@ export interface RecordedCall {
 /** Speaks Ollama's protocol as a test scripts it, for what a real server does not do on demand: odd ends, stalls, pulls without a registry. */
 export class OllamaDouble {
   readonly calls: RecordedCall[] = [];
-  /** By path below `/api/`. */
+  /** By path below `/api/`; `load` for calls that only load a model. */
   readonly answers = new Map<string, (call: RecordedCall, response: ServerResponse) => void>();
   models: string[] = [];
 
@@ -22,6 +22,7 @@ export class OllamaDouble {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     double.answers.set('version', (_, response) => response.end('{"version":"0.0.0"}'));
     double.answers.set('ps', (_, response) => response.end('{"models":[]}'));
+    double.answers.set('load', (_, response) => response.end('{"done":true,"done_reason":"load","embeddings":[]}'));
     double.answers.set('tags', (_, response) => response.end(JSON.stringify({ models: double.models.map(tagOf) })));
     double.answers.set('show', (_, response) => response.end(JSON.stringify(SHOWN)));
     return double;
@@ -54,12 +55,18 @@ export class OllamaDouble {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = '';
     for await (const part of request) text += String(part);
-    const call = { path: (request.url ?? '').replace('/api/', ''), body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> };
+    const body = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>;
+    const path = (request.url ?? '').replace('/api/', '');
+    const call = { path: loads(path, body) ? 'load' : path, body };
     this.calls.push(call);
     const answer = this.answers.get(call.path);
     if (answer === undefined) response.writeHead(404).end('{"error":"nobody scripted this"}');
     else answer(call, response);
   }
+}
+
+function loads(path: string, { prompt, input }: Record<string, unknown>): boolean {
+  return (path === 'generate' && prompt === undefined) || (path === 'embed' && Array.isArray(input) && input.length === 0);
 }
 
 function tagOf(name: string): object {

@@ -25,6 +25,11 @@ export class Deadline {
     this.timer = setTimeout(late, Math.min(seconds * 1000, LONGEST_TIMER));
   }
 
+  /** Until `extend` nothing is waited for. */
+  pause(): void {
+    clearTimeout(this.timer);
+  }
+
   /** The timeout, when that is what ended the request. */
   get passed(): AppError | undefined {
     const reason: unknown = this.controller.signal.reason;

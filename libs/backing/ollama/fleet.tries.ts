@@ -1,4 +1,6 @@
 import { AppError } from '@kernel/errors';
+import type { ModelBreaker } from './model.breaker';
+import { failing } from './ollama.error';
 import { leastBusy, type Choice, type OllamaFleet, type Wanted } from './ollama.fleet';
 import type { OllamaServer } from './ollama.server';
 
@@ -8,7 +10,8 @@ import type { OllamaServer } from './ollama.server';
  */
 export class FleetTries {
   private readonly tried = new Set<OllamaServer>();
-  private current?: OllamaServer;
+  private current?: Choice;
+  private verdict?: { error?: unknown };
 
   constructor(
     private readonly fleet: OllamaFleet,
@@ -19,10 +22,11 @@ export class FleetTries {
   async first(): Promise<Choice> {
     const choices = await this.fleet.choices(this.wanted, this.tried);
     // Chosen and counted at once: calls that come together must see one another.
-    const best = leastBusy(choices);
+    const best = leastBusy(working(choices));
     this.end();
-    this.current = best.server;
-    this.current.calls += 1;
+    this.current = best;
+    best.server.calls += 1;
+    breakerOf(best).begin();
     this.tried.add(best.server);
     this.wanted = { ...this.wanted, weights: best.model.weights };
     return best;
@@ -30,6 +34,7 @@ export class FleetTries {
 
   /** Where it goes on; throws the failure when it cannot. */
   async after({ shelf }: Choice, failure: unknown): Promise<Choice> {
+    this.failed(failure);
     const elsewhere = failure instanceof AppError && (failure.code === 'unavailable' || failure.code === 'timeout');
     if (!elsewhere) throw failure;
     // The server may be gone: what it has is asked again.
@@ -39,8 +44,32 @@ export class FleetTries {
     });
   }
 
-  end(): void {
-    if (this.current !== undefined) this.current.calls -= 1;
-    this.current = undefined;
+  /** What the call has shown of the server's health; without a word it has shown nothing. */
+  worked(): void {
+    this.verdict = {};
   }
+
+  failed(error: unknown): void {
+    this.verdict = { error };
+  }
+
+  end(): void {
+    if (this.current === undefined) return;
+    this.current.server.calls -= 1;
+    breakerOf(this.current).end(this.verdict === undefined ? new AppError('cancelled', 'The reader left.') : this.verdict.error);
+    this.current = undefined;
+    this.verdict = undefined;
+  }
+}
+
+function breakerOf({ server, model }: Choice): ModelBreaker {
+  return server.breaker(model.name);
+}
+
+/** Those that do not keep failing. Errors: `unavailable` when all do. */
+function working(choices: readonly Choice[]): Choice[] {
+  const healthy = choices.filter((choice) => !breakerOf(choice).isOpen);
+  if (healthy.length > 0) return healthy;
+  const seconds = choices.map((choice) => breakerOf(choice).retryAfterSeconds);
+  throw failing(choices[0]?.model.name ?? '', Math.min(...seconds));
 }

@@ -71,6 +71,11 @@ export class ModelShelf {
     return this.loaded.has(model.name);
   }
 
+  /** It has just been loaded; the next look tells again. */
+  hasLoaded(model: OllamaModel): void {
+    this.loaded.add(model.name);
+  }
+
   /** The next question asks the server again. */
   forget(): void {
     this.generation += 1;

@@ -37,6 +37,11 @@ export function unreachable(cause?: unknown): AppError {
   return new AppError('unavailable', 'Ollama does not answer (OLLAMA_URL).', { cause, retryAfterSeconds: 5 });
 }
 
+/** It failed at this model several times in a row, and is left alone for a while. */
+export function failing(name: string, retryAfterSeconds: number): AppError {
+  return new AppError('unavailable', `Ollama keeps failing at ${name}: it is tried again in a moment.`, { retryAfterSeconds });
+}
+
 /** The stream is over and the answer is not. */
 export function brokenOff(name: string, cause?: unknown): AppError {
   return new AppError('unavailable', `The answer of ${name} broke off: Ollama ended the stream before it was done.`, { cause });

@@ -87,14 +87,7 @@ export class OllamaRuntime extends ModelRuntime {
   }
 
   async load(slug: string, signal: AbortSignal): Promise<void> {
-    await this.anywhere({ slug }, async ({ server, model: { name, contextLength, card } }) => {
-      const options = { num_ctx: contextLength };
-      const [path, body] =
-        card.kind === 'chat'
-          ? ['generate', { model: name, stream: false, options }]
-          : ['embed', { model: name, input: [], truncate: false, options }];
-      await server.json({ path, body, name, signal, seconds: this.limits.coldSeconds });
-    });
+    await this.anywhere({ slug }, (choice) => this.loaded(choice, signal));
   }
 
   chat(given: ChatRequest): AsyncGenerator<ChatChunk, void> {
@@ -161,9 +154,11 @@ export class OllamaRuntime extends ModelRuntime {
             begun = true;
             yield chunk;
           }
+          tries.worked();
           return;
         } catch (error) {
           if (begun) choice.shelf.forget();
+          if (begun) tries.failed(error);
           if (begun || request.signal.aborted) throw error;
           choice = await tries.after(choice, error);
         }
@@ -181,9 +176,10 @@ export class OllamaRuntime extends ModelRuntime {
     const call = meter.enter();
     const answer = new AnswerStream(model, size, request, demanded);
     const { signal } = request;
-    const { idleSeconds } = this.limits;
-    const lines = server.lines({ path, body, name: model.name, signal, seconds: this.firstSeconds(choice), idleSeconds });
+    const { firstTokenSeconds: seconds, idleSeconds } = this.limits;
     try {
+      await this.warm(choice, signal);
+      const lines = server.lines({ path, body, name: model.name, signal, seconds, idleSeconds });
       for await (const chunk of answer.chunks(lines)) {
         call.start();
         yield chunk;
@@ -200,7 +196,8 @@ export class OllamaRuntime extends ModelRuntime {
         const { server, model } = choice;
         const { name, contextLength } = model;
         const body = { model: name, input, truncate: false, options: { num_ctx: contextLength } };
-        const said = await server.json<EmbedLine>({ path: 'embed', body, name, signal, seconds: this.firstSeconds(choice) });
+        await this.warm(choice, signal);
+        const said = await server.json<EmbedLine>({ path: 'embed', body, name, signal, seconds: this.limits.firstTokenSeconds });
         return { model, said };
       });
   }
@@ -211,7 +208,9 @@ export class OllamaRuntime extends ModelRuntime {
     try {
       for (let choice = await tries.first(); ; ) {
         try {
-          return await work(choice);
+          const done = await work(choice);
+          tries.worked();
+          return done;
         } catch (error) {
           choice = await tries.after(choice, error);
         }
@@ -221,10 +220,20 @@ export class OllamaRuntime extends ModelRuntime {
     }
   }
 
-  /** Loading the weights counts as waiting for the first token. */
-  private firstSeconds({ shelf, model }: Choice): number {
-    const { coldSeconds, firstTokenSeconds } = this.limits;
-    return shelf.isLoaded(model) ? firstTokenSeconds : coldSeconds + firstTokenSeconds;
+  /** Weights are loaded by a call of their own, so that loading and the first token each have their own time. */
+  private async warm(choice: Choice, signal: AbortSignal): Promise<void> {
+    if (!choice.shelf.isLoaded(choice.model)) await this.loaded(choice, signal);
+  }
+
+  private async loaded({ server, shelf, model }: Choice, signal: AbortSignal): Promise<void> {
+    const { name, contextLength, card } = model;
+    const options = { num_ctx: contextLength };
+    const [path, body] =
+      card.kind === 'chat'
+        ? ['generate', { model: name, stream: false, options }]
+        : ['embed', { model: name, input: [], truncate: false, options }];
+    await server.json({ path, body, name, signal, seconds: this.limits.coldSeconds, what: `Loading the model ${card.id}` });
+    shelf.hasLoaded(model);
   }
 
   private meter(model: string): ActivityMeter {

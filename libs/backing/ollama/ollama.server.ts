@@ -3,6 +3,7 @@ import { ServiceGuard } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import { Deadline } from './deadline';
 import { jsonLines } from './json-lines';
+import { ModelBreaker } from './model.breaker';
 import { brokenOff, cancelled, refusal, unreachable } from './ollama.error';
 
 const CONNECT = 2_000;
@@ -21,6 +22,8 @@ export interface OllamaCall {
   signal: AbortSignal;
   /** Seconds until the whole answer (`json`) or its first line (`lines`) is there. */
   seconds: number;
+  /** What may take so long, for the words of a timeout. */
+  what?: string;
   /** Seconds between two lines. */
   idleSeconds?: number;
 }
@@ -34,6 +37,7 @@ export class OllamaServer {
   /** Calls to models that this process has under way there, those that wait included. */
   calls = 0;
   private agent?: Agent;
+  private readonly breakers = new Map<string, ModelBreaker>();
   /**
    * Lists of models find out whether the server is there; that a model is slow, or a queue full, says nothing about it. So only a connection that
    * fails and a list that does not come open the breaker.
@@ -56,6 +60,13 @@ export class OllamaServer {
     return this.guard.isOpen;
   }
 
+  /** The breaker of one model there. */
+  breaker(model: string): ModelBreaker {
+    const breaker = this.breakers.get(model) ?? new ModelBreaker();
+    this.breakers.set(model, breaker);
+    return breaker;
+  }
+
   lost(cause: unknown): void {
     this.guard.trip(cause);
   }
@@ -63,7 +74,7 @@ export class OllamaServer {
   /** One answer as a whole. `probe`: also while the server counts as gone. */
   async json<Answer extends object>(call: OllamaCall & { probe?: boolean }): Promise<Answer> {
     const deadline = new Deadline(call.signal);
-    deadline.extend(call.seconds, `Ollama's answer to ${call.path}`);
+    deadline.extend(call.seconds, call.what ?? `Ollama's answer to ${call.path}`);
     try {
       const body = await this.open(call, deadline);
       const text = await limited(body);
@@ -84,8 +95,10 @@ export class OllamaServer {
       body = await this.open(call, deadline);
       for await (const line of jsonLines(body)) {
         if (typeof line.error === 'string') throw refusal(500, line.error, call.name);
-        deadline.extend(call.idleSeconds ?? call.seconds, 'The next token');
+        // The reader's own time is not the server's.
+        deadline.pause();
         yield line;
+        deadline.extend(call.idleSeconds ?? call.seconds, 'The next token');
       }
     } catch (error) {
       throw this.translated(error, call, deadline, body !== undefined);
