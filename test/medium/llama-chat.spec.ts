@@ -168,8 +168,29 @@ describeModels('chat with the built-in runtime', () => {
     const turns: ChatTurn[] = [{ role: 'user', content: 'Boats come and go. '.repeat(300) }];
     await expect(collect(strict.chat(request({ turns })))).rejects.toMatchObject({
       code: 'timeout',
-      message: expect.stringContaining('first token'),
+      message: 'The first token took longer than 0.01 s.',
     });
+    await strict.onApplicationShutdown();
+  });
+
+  it('gives up at the deadline of the next token', async () => {
+    // Shorter than any token takes.
+    const strict = openRuntime({ idleSeconds: 0.000_1 });
+    await strict.load(CHAT, never);
+    const chunks = strict.chat(request({ maxTokens: 50 }));
+    await expect(collect(chunks)).rejects.toMatchObject({ code: 'timeout', message: 'The next token took longer than 0.0001 s.' });
+    await strict.onApplicationShutdown();
+  });
+
+  it('gives up at the deadline of loading, one for all who wait, and is there for who comes when it is done', async () => {
+    const strict = openRuntime({ coldSeconds: 0.02 });
+    const late = { code: 'timeout', message: `Loading the model ${CHAT} took longer than 0.02 s.` };
+    await expect(Promise.allSettled([collect(strict.chat(request())), strict.countTokens(CHAT, ['a'], never)])).resolves.toMatchObject([
+      { status: 'rejected', reason: late },
+      { status: 'rejected', reason: late },
+    ]);
+    while ((await strict.models()).find(({ id }) => id === CHAT)?.loaded !== true) await new Promise((resolve) => setImmediate(resolve));
+    expect(await collect(strict.chat(request()))).toMatchObject({ outputTokens: 30 });
     await strict.onApplicationShutdown();
   });
 

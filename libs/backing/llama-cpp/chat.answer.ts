@@ -2,7 +2,7 @@ import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' }
 import { AppError } from '@kernel/errors';
 import type { ChatChunk, ChatRequest, SamplingRequest } from '@kernel/models';
 import type { ChatModel } from './chat.model';
-import { within } from './deadline';
+import { Until, within } from './deadline';
 import { StopFilter } from './stop.filter';
 import { TokenText } from './token.text';
 import type { TurnQueue } from './turn.queue';
@@ -33,7 +33,7 @@ export class ChatAnswer {
 
   async *run(): AsyncGenerator<ChatChunk, void> {
     const reservation = this.turns.reserve();
-    const until = performance.now() + this.limits.firstTokenSeconds * 1000;
+    const until = new Until(this.limits.firstTokenSeconds, 'The first token');
     try {
       const start = await this.read(until);
       yield* this.generate(start, until);
@@ -51,7 +51,7 @@ export class ChatAnswer {
   }
 
   /** Everything but the last step of the prompt; answers where that begins. */
-  private async read(until: number): Promise<number> {
+  private async read(until: Until): Promise<number> {
     let start = await this.step(() => this.model.reuse(this.tokens), until);
     for (;;) {
       this.count(start);
@@ -61,7 +61,7 @@ export class ChatAnswer {
     }
   }
 
-  private async *generate(start: number, until: number): AsyncGenerator<ChatChunk, void> {
+  private async *generate(start: number, until: Until): AsyncGenerator<ChatChunk, void> {
     const decoder = new TokenText(this.model.detokenize);
     const filter = new StopFilter(this.request.stop ?? []);
     const made = this.model.generate(this.tokens.slice(start), this.request);
@@ -81,27 +81,23 @@ export class ChatAnswer {
     yield this.end(ended || filter.stopped ? 'stop' : 'length');
   }
 
-  private async next(made: AsyncGenerator<Token, void>, until: number): Promise<IteratorResult<Token, void>> {
+  private async next(made: AsyncGenerator<Token, void>, until: Until): Promise<IteratorResult<Token, void>> {
     const first = this.outputTokens === 0;
     const before = this.seconds;
-    const next = await this.step(() => made.next(), first ? until : performance.now() + this.limits.idleSeconds * 1000);
+    const next = await this.step(() => made.next(), first ? until : new Until(this.limits.idleSeconds, 'The next token'));
     if (!first) this.generating += this.seconds - before;
     if (next.done !== true) this.outputTokens += 1;
     this.count(this.tokens.length);
     return next;
   }
 
-  private async step<T>(work: () => Promise<T>, until: number): Promise<T> {
+  private async step<T>(work: () => Promise<T>, until: Until): Promise<T> {
     const { signal } = this.limits;
-    const leave = await this.turns.take('soon', signal);
+    const leave = await this.turns.take('soon', signal, until);
     const started = performance.now();
     const running = work();
     this.settled = running.then(leave, leave);
-    const result = await within(running, {
-      signal,
-      seconds: Math.max(0.001, (until - started) / 1000),
-      what: this.outputTokens === 0 ? 'The first token' : 'The next token',
-    });
+    const result = await within(running, { signal, until });
     this.seconds += (performance.now() - started) / 1000;
     return result;
   }

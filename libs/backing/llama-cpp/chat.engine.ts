@@ -11,7 +11,9 @@ import {
 } from '@kernel/models';
 import { ChatAnswer, type AnswerLimits } from './chat.answer';
 import type { ChatModel } from './chat.model';
+import { Until } from './deadline';
 import type { ModelSlot } from './model.slot';
+import type { StepWatch } from './step.watch';
 import { TurnQueue } from './turn.queue';
 
 /** Answers of one chat model: one at a time, first come first served. */
@@ -22,7 +24,8 @@ export class ChatEngine {
   constructor(
     readonly slot: ModelSlot<ChatModel>,
     private readonly turns: TurnQueue,
-    private readonly limits: AnswerLimits,
+    private readonly limits: AnswerLimits & { queueSeconds: number },
+    private readonly watch: StepWatch,
   ) {}
 
   chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk, void> {
@@ -40,16 +43,21 @@ export class ChatEngine {
     promptOf: (model: ChatModel) => Promise<Token[]>,
   ): AsyncGenerator<ChatChunk, void> {
     if (request.format?.type === 'json_schema') assertAnswerSchema(request.format.schema, 'format.schema');
+    this.watch.assertFree();
     const call = this.meter.enter();
     try {
       const model = await this.slot.get(signal);
       const tokens = await promptOf(model);
       this.checkLength(tokens, request.maxTokens);
-      const release = await this.answers.take('soon', signal);
+      const { queueSeconds } = this.limits;
+      const release = await this.answers.take('soon', signal, new Until(queueSeconds, `The wait for ${this.slot.entry.slug}`));
       call.start();
       const answer = new ChatAnswer(model, tokens, request, this.turns, { ...this.limits, signal });
       try {
         yield* answer.run();
+      } catch (error) {
+        this.watch.left(answer.done, error);
+        throw error;
       } finally {
         this.meter.add(answer.outputTokens - 1, answer.generating);
         void answer.done.then(release);

@@ -1,24 +1,43 @@
 import { AppError } from '@kernel/errors';
 
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A point in time from now, and the words for what took longer. */
+export class Until {
+  private readonly end: number;
+
+  constructor(
+    private readonly seconds: number,
+    /** As the start of a sentence. */
+    private readonly what: string,
+  ) {
+    this.end = performance.now() + seconds * 1_000;
+  }
+
+  /** Milliseconds until then; at least one, so that what is done already is heard of. */
+  get left(): number {
+    return Math.min(LONGEST_TIMER, Math.max(1, this.end - performance.now()));
+  }
+
+  get error(): AppError {
+    return new AppError('timeout', `${this.what} took longer than ${this.seconds} s.`);
+  }
+}
+
 /** What ends waiting for a piece of work that cannot be interrupted itself. */
 export interface Limits {
   signal: AbortSignal;
-  seconds: number;
-  /** What took too long, as the start of a sentence. */
-  what: string;
+  until: Until;
 }
 
-/** The result of `work`, or `cancelled` as soon as the signal aborts, or `timeout` when the seconds are over; `work` goes on by itself. */
-export async function within<T>(work: Promise<T>, { signal, seconds, what }: Limits): Promise<T> {
+/** The result of `work`, or `cancelled` as soon as the signal aborts, or `timeout` when the time is over; `work` goes on by itself. */
+export async function within<T>(work: Promise<T>, { signal, until }: Limits): Promise<T> {
   if (signal.aborted) {
     work.catch(() => undefined);
     throw cancelled(signal);
   }
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(
-      () => settle(() => reject(new AppError('timeout', `${what} took longer than ${seconds} s.`))),
-      Math.min(seconds * 1000, 2 ** 31 - 1),
-    );
+    const timer = setTimeout(() => settle(() => reject(until.error)), until.left);
     const abort = (): void => settle(() => reject(cancelled(signal)));
     const settle = (end: () => void): void => {
       clearTimeout(timer);

@@ -1,9 +1,10 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
 import { AppError } from '@kernel/errors';
 import { ActivityMeter, type EmbedAnswer, type EmbedRequest } from '@kernel/models';
-import { within } from './deadline';
+import { Until, within } from './deadline';
 import type { EmbeddingModel } from './embedding.model';
 import type { ModelSlot } from './model.slot';
+import type { StepWatch } from './step.watch';
 import type { TurnQueue } from './turn.queue';
 
 /** A batch is one turn on the processor: short enough that a question waits no more than a moment. */
@@ -18,9 +19,11 @@ export class EmbeddingEngine {
     readonly slot: ModelSlot<EmbeddingModel>,
     private readonly turns: TurnQueue,
     private readonly batchSeconds: number,
+    private readonly watch: StepWatch,
   ) {}
 
   async embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer> {
+    this.watch.assertFree();
     const call = this.meter.enter();
     try {
       const model = await this.slot.get(signal);
@@ -28,10 +31,13 @@ export class EmbeddingEngine {
       const answer: EmbedAnswer = { vectors: [], inputTokens: 0, seconds: 0 };
       const turn = request.input === 'query' && inputs.length <= BATCH_TEXTS ? 'soon' : 'later';
       for (const batch of batches(inputs)) {
-        const leave = await this.turns.take(turn, signal);
+        const leave = await this.turns.take(turn, signal, this.until(`The turn of ${request.model}`));
         call.start();
         const running = this.run(model, batch, answer, request).finally(leave);
-        await within(running, { signal, seconds: this.batchSeconds, what: `Embedding with ${request.model}` });
+        await within(running, { signal, until: this.until(`Embedding with ${request.model}`) }).catch((error: unknown) => {
+          this.watch.left(running, error);
+          throw error;
+        });
       }
       return answer;
     } finally {
@@ -48,6 +54,10 @@ export class EmbeddingEngine {
   /** Waits for the batch in the making and frees the context. */
   async close(): Promise<void> {
     await this.slot.close();
+  }
+
+  private until(what: string): Until {
+    return new Until(this.batchSeconds, what);
   }
 
   private async inputs(model: EmbeddingModel, request: EmbedRequest, signal: AbortSignal): Promise<Token[][]> {

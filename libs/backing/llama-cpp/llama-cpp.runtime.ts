@@ -22,6 +22,7 @@ import { EmbeddingModel } from './embedding.model';
 import { LlamaCppClient } from './llama-cpp.client';
 import { ModelFiles } from './model.files';
 import { ModelSlot } from './model.slot';
+import { StepWatch } from './step.watch';
 import { TurnQueue } from './turn.queue';
 
 /** Answers of a model are made one at a time in its one context; calls for vectors take turns by batches. */
@@ -39,6 +40,7 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
   readonly name = 'llama.cpp';
   private readonly logger = new Logger(LlamaCppRuntime.name);
   private readonly turns = new TurnQueue();
+  private readonly watch = new StepWatch(this.turns);
   private readonly closing = new AbortController();
   private readonly chats = new Map<string, ChatEngine>();
   private readonly embeddings = new Map<string, EmbeddingEngine>();
@@ -55,10 +57,10 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
     for (const entry of CATALOGUE) {
       if (isChat(entry)) {
         const slot = new ModelSlot(entry, files, (path) => ChatModel.open(client, entry, path), coldSeconds);
-        this.chats.set(entry.slug, new ChatEngine(slot, this.turns, config.models));
+        this.chats.set(entry.slug, new ChatEngine(slot, this.turns, config.models, this.watch));
       } else if (isEmbedding(entry)) {
         const slot = new ModelSlot(entry, files, (path) => EmbeddingModel.open(client, entry, path), coldSeconds);
-        this.embeddings.set(entry.slug, new EmbeddingEngine(slot, this.turns, idleSeconds));
+        this.embeddings.set(entry.slug, new EmbeddingEngine(slot, this.turns, idleSeconds, this.watch));
       }
     }
   }
@@ -131,6 +133,7 @@ export class LlamaCppRuntime extends ModelRuntime implements OnApplicationBootst
   private async close(): Promise<void> {
     clearTimeout(this.warmUpTimer);
     this.closing.abort();
+    this.watch.close();
     for (const engine of this.chats.values()) await engine.close();
     // Nobody gets a turn any more, so the native work is over.
     await this.turns.take('soon');

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import { fetchCommand, type CatalogueEntry } from './catalogue';
-import { within } from './deadline';
+import { Until, within } from './deadline';
 import type { ModelFile, ModelFiles } from './model.files';
 
 /** Milliseconds for which a file that could not be loaded is not tried again, unless it changes. */
@@ -21,6 +21,8 @@ interface Failure {
 export class ModelSlot<Model extends { close(): Promise<void> }> {
   private readonly logger = new Logger(ModelSlot.name);
   private loading?: Promise<Model>;
+  /** One time for all who wait: who comes when it is over does not begin it anew. */
+  private until?: Until;
   private loaded?: Model;
   private failure?: Failure;
 
@@ -33,8 +35,10 @@ export class ModelSlot<Model extends { close(): Promise<void> }> {
 
   async get(signal: AbortSignal): Promise<Model> {
     if (this.loaded !== undefined) return this.loaded;
+    if (this.loading === undefined) this.until = undefined;
+    this.until ??= new Until(this.coldSeconds, `Loading the model ${this.entry.slug}`);
     this.loading ??= this.load().finally(() => (this.loading = undefined));
-    return within(this.loading, { signal, seconds: this.coldSeconds, what: `Loading the model ${this.entry.slug}` });
+    return within(this.loading, { signal, until: this.until });
   }
 
   async card(): Promise<ModelCard> {

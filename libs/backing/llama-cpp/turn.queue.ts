@@ -1,3 +1,5 @@
+import type { Until } from './deadline';
+
 /** `soon`: a person waits (an answer's next step, the embedding of a question). `later`: ingestion. */
 export type Turn = 'soon' | 'later';
 export type Release = () => void;
@@ -30,20 +32,26 @@ export class TurnQueue {
     return this.taken;
   }
 
-  /** Resolves with the function that ends the turn; rejects with the signal's reason when it aborts first. */
-  async take(turn: Turn, signal?: AbortSignal): Promise<Release> {
+  /** Resolves with the function that ends the turn; rejects with the signal's reason when it aborts first, or with `timeout`. */
+  async take(turn: Turn, signal?: AbortSignal, until?: Until): Promise<Release> {
     signal?.throwIfAborted();
     if (!this.taken && this.waiting.length === 0 && (turn === 'soon' || this.reservations === 0)) return this.start();
     return new Promise<Release>((resolve, reject) => {
       const timer = turn === 'later' ? setTimeout(() => this.next(), this.patience) : undefined;
+      const late = until && setTimeout(() => expire(until), until.left);
       const leave = (): void => {
         clearTimeout(timer);
+        clearTimeout(late);
         signal?.removeEventListener('abort', abandon);
         this.waiting = this.waiting.filter((other) => other !== waiter);
       };
       const abandon = (): void => {
         leave();
         reject(signal?.reason as Error);
+      };
+      const expire = ({ error }: Until): void => {
+        leave();
+        reject(error);
       };
       const waiter: Waiter = {
         turn,
