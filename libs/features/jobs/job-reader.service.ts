@@ -50,12 +50,14 @@ export class JobReader {
           yield page.events;
           if (TERMINAL_EVENTS.has(last.event)) return;
         } else if (TERMINAL_STATUSES.has(page.status)) return;
-        else {
+        else if (page.waits && performance.now() - toldAt >= this.timing.queuedEventMs) {
+          toldAt = performance.now();
+          await this.tellQueue(jobId, page);
+        } else {
           const since = performance.now();
           await subscription.next(this.timing.readPollMs, signal);
           const now = performance.now();
-          const quiet = now - since >= this.timing.readPollMs - 1;
-          if ((page.waits || (page.status === 'queued' && quiet)) && now - toldAt >= this.timing.queuedEventMs) {
+          if (page.status === 'queued' && now - since >= this.timing.readPollMs - 1 && now - toldAt >= this.timing.queuedEventMs) {
             toldAt = now;
             await this.tellQueue(jobId, page);
           }
