@@ -32,7 +32,7 @@ class HeldAnswers {
   async releaseAll(count: number): Promise<void> {
     for (let ended = 0; ended < count; ended++) {
       await until(() => this.held.size > 0);
-      for (const asked of [...this.held.keys()]) this.release(asked);
+      for (const asked of this.held.keys()) this.release(asked);
     }
   }
 
