@@ -123,8 +123,8 @@ describeDatabases('Turns between workspaces', (kind) => {
       },
     });
     await answered.opened;
-    // All four slots may have been taken before the question's turn came; no fifth.
-    expect(order.indexOf(question)).toBeLessThanOrEqual(4);
+    // Four slots may have been taken before its turn came, and the other three again beside the one that takes it.
+    expect(order.indexOf(question)).toBeLessThan(8);
   }, 60_000);
 
   it('give every job to one worker each when many claim at once, also from one workspace', async () => {

@@ -74,11 +74,13 @@ describe('several Ollama servers', () => {
     expect(double(0).to('chat')).toHaveLength(1);
   });
 
-  it('one that keeps failing is not asked any more, though the other is busier', async () => {
+  it('one that keeps failing is not asked any more, though the other is as busy', async () => {
     loadedOn(0);
     double(0).answers.set('chat', fail(500, 'llama runner process has terminated'));
+    // Servers that are alike are chosen between by lot.
+    for (let time = 0; time < 60 && double(0).to('chat').length < 3; time++) expect(await chat()).toBe('from 1');
     for (let time = 0; time < 5; time++) expect(await chat()).toBe('from 1');
-    expect([double(0).to('chat').length, double(1).to('chat').length]).toEqual([3, 5]);
+    expect(double(0).to('chat')).toHaveLength(3);
     // The breaker is that of one server: the other's is closed.
     double(1).lines('chat', [say('begun')], 'break');
     await expect(chat()).rejects.toMatchObject({ message: expect.stringContaining('broke off') });

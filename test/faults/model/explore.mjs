@@ -99,12 +99,20 @@ class Search {
 
 const STATUSES = ['none', 'queued', 'running', 'done', 'failed'];
 const LEASES = ['none', 'valid', 'over'];
-const OUTBOX = ['none', 'due', 'taken'];
 const STAGES = ['idle', 'delivered', 'working', 'half done', 'finished'];
 const RELAY = ['idle', 'claimed', 'confirmed'];
 
+/** More than the tokens of one place can become. */
+const TOKENS = 10;
+const JOB_CODES = 5 * 3 * 3 * 3 * 3;
+const WORKER_CODES = 5 * 3 * 2 * 2;
+
 /** Digits of mixed bases, as one number. */
-const digits = (...pairs) => pairs.reduce((code, [digit, base]) => code * base + digit, 0);
+const digits = (...pairs) =>
+  pairs.reduce((code, [digit, base]) => {
+    if (digit >= base) throw new Error(`${digit} is no digit to the base ${base}.`);
+    return code * base + digit;
+  }, 0);
 
 /**
  * A number for each state. States that differ only in the names of jobs and workers are one; of an epoch only matters whether it is the job's own still, for
@@ -115,42 +123,34 @@ function codeOf(state) {
   return Math.min(named(state, [0, 1]), named(state, [1, 0]));
 }
 
-function named({ jobs, workers, relay, crashes, duplicates }, names) {
+function named({ jobs, workers, due, taken, messages, relay, crashes, duplicates }, names) {
   const coded = [0, 0];
   jobs.forEach((job, n) => (coded[names[n]] = jobCode(job)));
   const [first, second] = workers.map((worker) => workerCode(worker, names[worker.job] ?? -1, jobs[worker.job]?.epoch));
   return digits(
-    [coded[0], 10_935],
-    [coded[1], 10_935],
-    [Math.min(first, second), 60],
-    [Math.max(first, second), 60],
-    [RELAY.indexOf(relay.stage), 3],
-    [(names[relay.job] ?? -1) + 1, 3],
-    [crashes, 3],
-    [duplicates, 2],
+    [coded[0], JOB_CODES],
+    [coded[1], JOB_CODES],
+    [Math.min(first, second), WORKER_CODES],
+    [Math.max(first, second), WORKER_CODES],
+    [due, TOKENS],
+    [taken, TOKENS],
+    [messages, TOKENS],
+    [RELAY.indexOf(relay), 3],
+    [crashes, 4],
+    [duplicates, 3],
   );
 }
 
-function jobCode({ status, attempt, lease, outbox, effects, messages }) {
-  return digits(
-    [STATUSES.indexOf(status), 5],
-    [attempt, 3],
-    [LEASES.indexOf(lease), 3],
-    [OUTBOX.indexOf(outbox), 3],
-    [effects[0], 3],
-    [effects[1], 3],
-    [messages, 9],
-  );
+function jobCode({ status, attempt, lease, effects }) {
+  return digits([STATUSES.indexOf(status), 5], [attempt, 3], [LEASES.indexOf(lease), 3], [effects[0], 3], [effects[1], 3]);
 }
 
 function workerCode({ stage, epoch, holds }, job, current) {
   return digits([STAGES.indexOf(stage), 5], [job + 1, 3], [Number(epoch === current), 2], [Number(holds), 2]);
 }
 
-const copyOf = ({ jobs, workers, relay, crashes, duplicates }) => ({
+const copyOf = ({ jobs, workers, ...rest }) => ({
   jobs: jobs.map((job) => ({ ...job, effects: [...job.effects] })),
   workers: workers.map((worker) => ({ ...worker })),
-  relay: { ...relay },
-  crashes,
-  duplicates,
+  ...rest,
 });

@@ -1,28 +1,35 @@
-// The job, its outbox row, its messages and its lease as a state machine: what the database, the broker, one relay and two workers may do, one atomic step at a
+// Jobs with their leases, the rows of the outbox, and messages as a state machine: what the database, the broker, one relay and two workers may do, one atomic step at a
 // time, and what must never be. Explored whole by `explore.mjs`, and walked at random beside the real tables by a property test.
 //
 // A job has two effects: the first is committed with a checkpoint, the second ends the job. Messages have no order. A crash takes away what a process knew;
 // what is committed stays, and the broker gives messages that were not acknowledged to somebody else. Nothing here looks for lost messages (the product does as
 // well, for a broker that loses what it confirmed): without a fault of the broker nothing may depend on that.
+//
+// A row of the outbox, and the message that it becomes, is a token: whoever gets it takes a queued job, whichever (the product: the fairest). So there must
+// be as many tokens, in the outbox or on their way, as there are queued jobs.
 
 const MOST_ATTEMPTS = 2;
-/** Copies of one message beyond the first. */
+/** Messages beyond one for each job: the relay waits until some are gone. */
 const MOST_COPIES = 1;
 
-const job = () => ({ status: 'none', epoch: 0, attempt: 0, lease: 'none', outbox: 'none', effects: [0, 0], messages: 0 });
+const job = () => ({ status: 'none', epoch: 0, attempt: 0, lease: 'none', effects: [0, 0] });
 const idle = () => ({ stage: 'idle', job: -1, epoch: 0, holds: false });
 
 export const initial = ({ jobs = 2, workers = 2, crashes = 2, duplicates = 1 } = {}) => ({
   jobs: Array.from({ length: jobs }, job),
   workers: Array.from({ length: workers }, idle),
-  relay: { stage: 'idle', job: -1 },
+  due: 0,
+  taken: 0,
+  messages: 0,
+  relay: 'idle',
   crashes,
   duplicates,
 });
 
-const isOpen = ({ status }) => status === 'queued' || status === 'running';
 export const isTerminal = ({ status }) => status === 'done' || status === 'failed';
-const mayCopy = ({ messages }) => messages < 1 + MOST_COPIES;
+const mayCopy = ({ messages, jobs }) => messages < jobs.length + MOST_COPIES;
+const waits = ({ status, attempt }) => status === 'queued' && attempt < MOST_ATTEMPTS;
+const isLeft = ({ status, lease, attempt }) => status === 'running' && lease === 'over' && attempt < MOST_ATTEMPTS;
 
 /** What a release of the design does not do; each is a bug that the exploration must find. */
 export const BUGS = {
@@ -37,78 +44,89 @@ export function transitions(bug) {
   const fenced = (state, { job: of, epoch }) =>
     bug === 'no fencing' || (state.jobs[of].status === 'running' && state.jobs[of].epoch === epoch);
   const give = (state, worker) => {
-    if (worker.holds) state.jobs[worker.job].messages += 1;
+    if (worker.holds) state.messages += 1;
   };
-  const end = (of, status) => Object.assign(of, { status, epoch: of.epoch + 1, lease: 'none', outbox: 'none' });
+  const end = (of, status) => Object.assign(of, { status, epoch: of.epoch + 1, lease: 'none' });
+  const requeue = (state, of) => {
+    Object.assign(of, { status: 'queued', epoch: of.epoch + 1, lease: 'none' });
+    state.due += 1;
+  };
   return [
     {
       name: 'accept',
       of: 'jobs',
       may: (state, n) => state.jobs[n].status === 'none',
-      do: (state, n) => Object.assign(state.jobs[n], { status: 'queued', outbox: 'due' }),
+      do: (state, n) => {
+        state.jobs[n].status = 'queued';
+        state.due += 1;
+      },
     },
     {
       name: 'relay claims',
-      of: 'jobs',
-      may: (state, n) => state.relay.stage === 'idle' && state.jobs[n].outbox === 'due',
-      do: (state, n) => {
-        state.jobs[n].outbox = 'taken';
-        state.relay = { stage: 'claimed', job: n };
+      of: 'relay',
+      may: (state) => state.relay === 'idle' && state.due > 0,
+      do: (state) => {
+        state.due -= 1;
+        state.taken += 1;
+        state.relay = 'claimed';
       },
     },
     {
       name: 'relay publishes',
       of: 'relay',
-      may: (state) => state.relay.stage === 'claimed' && mayCopy(state.jobs[state.relay.job]),
+      may: (state) => state.relay === 'claimed' && mayCopy(state),
       do: (state) => {
-        state.jobs[state.relay.job].messages += 1;
-        state.relay.stage = 'confirmed';
+        state.messages += 1;
+        state.relay = 'confirmed';
       },
     },
     {
       name: 'relay marks',
       of: 'relay',
-      may: (state) => state.relay.stage === 'confirmed',
+      may: (state) => state.relay === 'confirmed',
       do: (state) => {
-        // A row that a claim or an end has deleted, and a newer one of the same job, are not this row.
-        if (state.jobs[state.relay.job].outbox === 'taken') state.jobs[state.relay.job].outbox = 'none';
-        state.relay = { stage: 'idle', job: -1 };
+        state.taken -= 1;
+        state.relay = 'idle';
       },
     },
     {
       name: 'a message is doubled',
-      of: 'jobs',
-      may: (state, n) => state.duplicates > 0 && state.jobs[n].messages > 0 && mayCopy(state.jobs[n]),
-      do: (state, n) => {
+      of: 'relay',
+      may: (state) => state.duplicates > 0 && state.messages > 0 && mayCopy(state),
+      do: (state) => {
         state.duplicates -= 1;
-        state.jobs[n].messages += 1;
+        state.messages += 1;
       },
     },
+    {
+      name: 'a message is delivered',
+      of: 'workers',
+      may: (state, n) => state.workers[n].stage === 'idle' && state.messages > 0,
+      do: (state, n) => {
+        state.messages -= 1;
+        state.workers[n] = { stage: 'delivered', job: -1, epoch: 0, holds: bug !== 'ack before commit' };
+      },
+    },
+    // A queued job before one whose worker went silent: that one is found by the sweep too.
     ...[0, 1].map((at) => ({
-      name: `job ${at} is delivered`,
+      name: `worker claims job ${at}`,
       job: at,
       of: 'workers',
-      may: (state, n) => state.workers[n].stage === 'idle' && (state.jobs[at]?.messages ?? 0) > 0,
+      may: (state, n) =>
+        state.workers[n].stage === 'delivered' &&
+        state.jobs[at] !== undefined &&
+        (waits(state.jobs[at]) || (isLeft(state.jobs[at]) && !state.jobs.some(waits))),
       do: (state, n) => {
-        state.jobs[at].messages -= 1;
-        state.workers[n] = { stage: 'delivered', job: at, epoch: 0, holds: bug !== 'ack before commit' };
+        const of = state.jobs[at];
+        Object.assign(of, { status: 'running', epoch: of.epoch + 1, attempt: of.attempt + 1, lease: 'valid' });
+        Object.assign(state.workers[n], { stage: of.effects[0] > 0 ? 'half done' : 'working', job: at, epoch: of.epoch });
       },
     })),
     {
-      name: 'worker claims',
+      name: 'worker finds nothing to do',
       of: 'workers',
-      may: (state, n) => state.workers[n].stage === 'delivered',
-      do: (state, n) => {
-        const worker = state.workers[n];
-        const of = state.jobs[worker.job];
-        const isFree = of.status === 'queued' || (of.status === 'running' && of.lease === 'over');
-        if (!isFree || of.attempt >= MOST_ATTEMPTS) {
-          worker.stage = 'finished';
-          return;
-        }
-        Object.assign(of, { status: 'running', epoch: of.epoch + 1, attempt: of.attempt + 1, lease: 'valid', outbox: 'none' });
-        Object.assign(worker, { stage: of.effects[0] > 0 ? 'half done' : 'working', epoch: of.epoch });
-      },
+      may: (state, n) => state.workers[n].stage === 'delivered' && !state.jobs.some(waits) && !state.jobs.some(isLeft),
+      do: (state, n) => (state.workers[n].stage = 'finished'),
     },
     {
       name: 'worker commits the first effect',
@@ -143,7 +161,7 @@ export function transitions(bug) {
         const of = state.jobs[worker.job];
         if (of.status !== 'running' || of.epoch !== worker.epoch) return;
         if (of.attempt >= MOST_ATTEMPTS) end(of, 'failed');
-        else Object.assign(of, { status: 'queued', epoch: of.epoch + 1, lease: 'none', outbox: 'due' });
+        else requeue(state, of);
       },
     },
     {
@@ -166,15 +184,18 @@ export function transitions(bug) {
       do: (state, n) => {
         const of = state.jobs[n];
         if (of.attempt >= MOST_ATTEMPTS) end(of, 'failed');
-        else Object.assign(of, { status: 'queued', epoch: of.epoch + 1, lease: 'none', outbox: 'due' });
+        else requeue(state, of);
       },
     },
     {
       // What a relay has claimed is due again after a while, also when that relay lives and is slow.
       name: 'outbox claim runs out',
-      of: 'jobs',
-      may: (state, n) => state.jobs[n].outbox === 'taken' && !(state.relay.stage !== 'idle' && state.relay.job === n),
-      do: (state, n) => (state.jobs[n].outbox = 'due'),
+      of: 'relay',
+      may: (state) => state.taken > (state.relay === 'idle' ? 0 : 1),
+      do: (state) => {
+        state.taken -= 1;
+        state.due += 1;
+      },
     },
     {
       name: 'worker crashes',
@@ -189,10 +210,10 @@ export function transitions(bug) {
     {
       name: 'relay crashes',
       of: 'relay',
-      may: (state) => state.crashes > 0 && state.relay.stage !== 'idle',
+      may: (state) => state.crashes > 0 && state.relay !== 'idle',
       do: (state) => {
         state.crashes -= 1;
-        state.relay = { stage: 'idle', job: -1 };
+        state.relay = 'idle';
       },
     },
     {
@@ -223,9 +244,11 @@ export function broken(state) {
         ['working', 'half done'].includes(stage) && of === n && epoch === each.epoch && each.status === 'running',
     );
     if (owners.length > 1) found.push(`job ${n} has two valid leases`);
-    if (!isOpen(each) && each.outbox !== 'none') found.push(`job ${n} is over and still in the outbox`);
     if (each.attempt > MOST_ATTEMPTS) found.push(`job ${n} has too many attempts`);
   });
+  const queued = state.jobs.filter(({ status }) => status === 'queued').length;
+  const arrived = state.workers.filter(({ stage, holds }) => stage === 'delivered' && holds).length;
+  if (queued > state.due + state.taken + state.messages + arrived) found.push('a queued job has no token');
   return found;
 }
 
