@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { PostgresClient, sql } from '@backing/postgres';
 import { IdempotencyRetention } from '@features/idempotency';
 import { startApi, type ApiAnswer, type Registered, type TestApi } from '../support/api';
@@ -110,6 +111,10 @@ describeDatabases('Idempotency-Key', (kind) => {
     const kept = await countRows(database, 'idempotency_keys');
     expect(problem(await post(SESSIONS, {}, newKey(), {}, 'no token'))).toEqual([401, 'unauthenticated']);
     expect(problem(await post(COLLECTIONS, {}, newKey(), {}, await api.key(me.accessToken, ['chat'])))).toEqual([403, 'forbidden']);
+    // This one is said by the handler: the right may come.
+    const plain = await api.register(`${kind}-plain@example.org`);
+    const beyond = { name: 'beyond', scopes: ['models:write'] };
+    expect(problem(await post('/api/v1/auth/keys', beyond, newKey(), {}, plain.accessToken))).toEqual([403, 'forbidden']);
     expect(await countRows(database, 'idempotency_keys')).toBe(kept);
   });
 
@@ -161,7 +166,7 @@ describeDatabases('Idempotency-Key', (kind) => {
       const again = await post(path, body, key);
       expect([parts(again), replayed(again)]).toEqual([parts(first), 'true']);
     }
-    expect(await countRows(database, 'workspaces')).toBe(3);
+    expect(await countRows(database, 'workspaces')).toBe(4);
     expect(await countRows(database, 'documents')).toBe(1);
   });
 
@@ -243,7 +248,25 @@ describeDatabases('Idempotency-Key', (kind) => {
     expect((await first).status).toBe(201);
     expect(parts(await post('/api/v1/workspaces', { name: 'Slow' }, key))).toEqual(parts(await first));
   };
-  if (kind === 'postgres') it('answers 409 while the first one is at work', whileAtWork);
+  const refusedMeanwhile = async (): Promise<void> => {
+    await post(COLLECTIONS, { name: 'meanwhile', dimensions: 3 }, newKey());
+    const key = newKey();
+    const id = createHash('sha256')
+      .update(JSON.stringify([me.workspaceId, me.userId, null, `POST ${COLLECTIONS}`, key]))
+      .digest();
+    const lock = id.readBigInt64BE().toString();
+    await database.transaction(async (connection) => {
+      await connection.query(sql`SELECT pg_advisory_xact_lock(${lock}::bigint)`);
+      // What stands in its way may be the other one's work.
+      expect(problem(await post(COLLECTIONS, { name: 'meanwhile', dimensions: 3 }, key))).toEqual([409, 'idempotency_in_progress']);
+    });
+    const own = await post(COLLECTIONS, { name: 'meanwhile', dimensions: 3 }, key);
+    expect([problem(own), replayed(own)]).toEqual([[409, 'conflict'], null]);
+  };
+  if (kind === 'postgres') {
+    it('answers 409 while the first one is at work', whileAtWork);
+    it('does not say why it is refused while another one with its key is at work', refusedMeanwhile);
+  }
 
   it('forgets after 24 hours, and with the workspace and the person', async () => {
     const key = newKey();

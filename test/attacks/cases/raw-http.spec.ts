@@ -167,7 +167,7 @@ describe('bytes on a raw connection', () => {
         expect(statuses(await send(bytes))).toEqual([400]);
     });
 
-    it.each(['Authorization', 'Content-Type'])('refuses two headers %s', async (name) => {
+    it.each(['Authorization', 'Content-Type', 'Idempotency-Key'])('refuses two headers %s', async (name) => {
       const bytes = `POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n${name}: a\r\n${name}: b\r\nContent-Length: 2\r\n\r\n{}${LAST}`;
       expect(statuses(await send(bytes))).toEqual([400]);
     });
