@@ -78,7 +78,9 @@ describe('admission to a model that is busy', () => {
 
   it('refuses what finds the queue full, before anything is done for it, and gives each workspace its turn', async () => {
     const asked = await fill();
+    const counted = jest.spyOn(held.model, 'countPromptTokens');
     const refused = await ask('a4');
+    expect(counted).not.toHaveBeenCalled();
     expect([refused.status, refused.json]).toEqual([
       503,
       { error: { message: expect.stringContaining('Too many calls wait'), type: 'server_error', param: null, code: 'unavailable' } },

@@ -86,11 +86,16 @@ describe('the Ollama runtime and a server that misbehaves', () => {
     it('the next token, but not the time of a slow reader', async () => {
       double.lines('chat', [say('a')], 'stall');
       await expect(chat()).rejects.toMatchObject(late('The next token'));
-      double.lines('chat', [say('a'), DONE]);
+      let finish = (): void => undefined;
+      double.answers.set('chat', (_, response) => {
+        response.write(`${JSON.stringify(say('a'))}\n`);
+        finish = () => void response.end(`${JSON.stringify(DONE)}\n`);
+      });
       const turns = [{ role: 'user' as const, content: 'Hello' }];
       const chunks = rig.runtime.chat({ model: 'odd:1b', turns, maxTokens: 10, temperature: 0, signal: never })[Symbol.asyncIterator]();
       expect((await chunks.next()).value).toMatchObject({ text: 'a' });
       await new Promise((resolve) => setTimeout(resolve, 400));
+      finish();
       expect((await chunks.next()).value).toMatchObject({ type: 'end' });
     });
 
