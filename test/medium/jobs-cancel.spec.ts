@@ -2,7 +2,7 @@ import { v7 } from 'uuid';
 import { AppError } from '@kernel/errors';
 import type { Principal } from '@kernel/identity';
 import { countRows, describeDatabases } from '../support/databases';
-import { gate, JobsBench, untilAborted } from '../support/jobs';
+import { gate, JobsBench, testWork, untilAborted } from '../support/jobs';
 
 describeDatabases('Cancelling a job', (kind) => {
   let bench: JobsBench;
@@ -17,7 +17,7 @@ describeDatabases('Cancelling a job', (kind) => {
     const id = await bench.accept(process);
     const job = await process.jobs.cancel(bench.principal, id);
     expect(job).toMatchObject({ status: 'cancelled', cancelRequestedAt: expect.any(Date), finishedAt: expect.any(Date) });
-    await process.runner.run(id);
+    await process.run(id);
     expect(process.handler.attempts).toHaveLength(0);
     expect(await bench.events(id)).toEqual([expect.objectContaining({ event: 'accepted' }), { event: 'cancelled', data: {} }]);
     expect(await countRows(bench.database.client, 'outbox')).toBe(0);
@@ -89,7 +89,7 @@ describeDatabases('Cancelling a job', (kind) => {
     };
     const id = await bench.accept(asks);
     runs.jobs.wake();
-    await Promise.race([started.opened, runs.runner.run(id)]);
+    await Promise.race([started.opened, runs.run(id)]);
     await asks.jobs.cancel(bench.principal, id);
     expect(await reason.opened).toMatchObject({ code: kind === 'postgres' ? 'cancelled' : 'conflict' });
     await bench.stopAll();
@@ -125,7 +125,9 @@ describeDatabases('Cancelling a job', (kind) => {
     const subjectId = v7();
     const open = [await bench.accept(process, { subjectId }), await bench.accept(process, { subjectId })];
     const ended = await bench.accept(process, { subjectId });
-    await process.runner.run(ended);
+    const claimed = await process.leases.claim(ended, [`${testWork.kind}@${testWork.version}`]);
+    if (claimed === undefined) throw new Error('not claimed');
+    await process.settlement.finish(claimed, { status: 'succeeded', result: {} });
     const other = await bench.accept(process);
     await process.jobs.cancelSubject(subjectId);
     for (const id of open) expect(await bench.job(id)).toMatchObject({ status: 'cancelled' });
@@ -212,7 +214,7 @@ describeDatabases('Reading and repeating jobs', (kind) => {
     const position = async (id: string) => process.jobs.queuePosition(await process.jobs.get(bench.principal, id));
     const before = (await position(first ?? ''))?.position ?? 0;
     expect(await position(second ?? '')).toMatchObject({ position: before + 1, etaSeconds: expect.any(Number) });
-    await process.runner.run(first ?? '');
+    await process.run(first ?? '');
     expect(await position(first ?? '')).toBeUndefined();
     expect(await position(second ?? '')).toMatchObject({ position: before });
   });

@@ -20,7 +20,7 @@ describeDatabases('Leases', (kind) => {
     if (first === undefined) throw new Error('no process');
     for (let round = 0; round < 10; round += 1) {
       const id = await bench.accept(first);
-      await Promise.all(processes.flatMap((process) => [process.runner.run(id), process.runner.run(id)]));
+      await Promise.all(processes.flatMap((process) => [process.run(id), process.run(id)]));
       expect(await bench.job(id)).toMatchObject({ status: 'succeeded', attempt: 1 });
       expect(await bench.names(id)).toEqual(['accepted', 'started', 'done']);
       expect(await bench.effects(id)).toHaveLength(1);

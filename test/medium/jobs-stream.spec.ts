@@ -93,7 +93,7 @@ describeDatabases('A reader of events', (kind) => {
 
   it('is told the place in the queue while it waits, without a gap in the ids, and only then', async () => {
     const process = await bench.process({ idle: true });
-    await process.runner.run(await bench.accept(process));
+    await process.run(await bench.accept(process));
     const unread = await bench.accept(process);
     const id = await bench.accept(process);
     const controller = new AbortController();
@@ -104,7 +104,7 @@ describeDatabases('A reader of events', (kind) => {
     await process.jobs.cancel(bench.principal, unread);
     const next = (await pages.next()).value as JobEvent[];
     expect(next).toEqual([expect.objectContaining({ seq: 3, event: 'queued' })]);
-    await process.runner.run(id);
+    await process.run(id);
     const rest: JobEvent[] = [];
     for await (const page of pages) rest.push(...page);
     expect(rest.map((e) => [e.seq, e.event])).toEqual([
@@ -119,7 +119,7 @@ describeDatabases('A reader of events', (kind) => {
     const id = await bench.accept(process);
     const tell = (position: number, leastMs: number) => process.log.appendQueued(id, { position, eta_seconds: null }, leastMs);
     expect([await tell(3, 600_000), await tell(2, 600_000), await tell(3, 0), await tell(2, 0)]).toEqual([true, false, false, true]);
-    await process.runner.run(id);
+    await process.run(id);
     expect(await tell(1, 0)).toBe(false);
     expect(await bench.names(id)).toEqual(['accepted', 'queued', 'queued', 'started', 'done']);
   });
@@ -132,7 +132,7 @@ describeDatabases('A reader of events', (kind) => {
     };
     const id = await bench.accept(here);
     const reading = read(here, id, 1);
-    await there.runner.run(id);
+    await there.run(id);
     expect((await reading).filter((e) => e.event !== 'queued').map((e) => e.event)).toEqual(['started', 'delta', 'done']);
   });
 
@@ -140,7 +140,7 @@ describeDatabases('A reader of events', (kind) => {
     const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     expect(await process.reader.check(id, 99)).toBe(true);
-    await process.runner.run(id);
+    await process.run(id);
     expect(await process.reader.check(id, 2)).toBe(true);
     expect(await process.reader.check(id, 3)).toBe(false);
     await expect(process.reader.check(id, 4)).rejects.toMatchObject({ code: 'invalid' });
@@ -188,7 +188,7 @@ describeDatabases('Retention', (kind) => {
         [old, 8],
         [young, 6],
       ] as const) {
-        await process.runner.run(id);
+        await process.run(id);
         await bench.database.client.query(sql`UPDATE jobs SET finished_at = now() - ${days} * interval '1 day' WHERE id = ${id}::uuid`);
       }
       await bench.database.client.query(sql`UPDATE jobs SET created_at = now() - interval '400 days' WHERE id = ${open}::uuid`);

@@ -7,7 +7,7 @@ import { startServerOf, type TestServer } from '../support/services';
 import { until } from '../support/until';
 
 const tell = (line: string): boolean => process.stdout.write(`${line}\n`);
-const QUEUE = queueOf(testWork.kind);
+const QUEUE = queueOf(testWork);
 
 /** What the API does with the transport: it publishes and takes nothing. */
 class Publishing extends RabbitmqTransport {

@@ -23,6 +23,7 @@ describe('RabbitMQ', () => {
     return client;
   };
   const kindOf = (): string => `test.k${randomUUID().slice(0, 8)}`;
+  const version = 1;
 
   beforeAll(async () => {
     server = await startServerOf('rabbitmq', 'startRabbitmq');
@@ -38,7 +39,7 @@ describe('RabbitMQ', () => {
     const api = await begin([kind]).ready();
     const workers = [begin([kind], { [kind]: 5 }).listen(), begin([kind], { [kind]: 5 }).listen()];
     const ids = Array.from({ length: 50 }, () => randomUUID());
-    await Promise.all(ids.map((job_id) => api.transport.publish({ job_id, kind })));
+    await Promise.all(ids.map((job_id) => api.transport.publish({ job_id, kind, version })));
     const done = () => workers.flatMap((worker) => worker.done);
     await until(() => done().length >= ids.length);
     expect(
@@ -46,8 +47,8 @@ describe('RabbitMQ', () => {
         .map((message) => message.job_id)
         .sort(),
     ).toEqual([...ids].sort());
-    expect(Object.keys(done()[0] ?? {}).sort()).toEqual(['job_id', 'kind']);
-    expect(await api.transport.waiting(kind)).toBe(0);
+    expect(Object.keys(done()[0] ?? {}).sort()).toEqual(['job_id', 'kind', 'version']);
+    expect(await api.transport.waiting({ kind, version })).toBe(0);
   });
 
   it('takes milliseconds from publish to the consumer', async () => {
@@ -61,7 +62,7 @@ describe('RabbitMQ', () => {
     for (let n = 0; n < 120; n += 1) {
       const job_id = randomUUID();
       sentAt.set(job_id, performance.now());
-      await api.transport.publish({ job_id, kind });
+      await api.transport.publish({ job_id, kind, version });
     }
     await until(() => took.length === 120);
     const [p50, p99] = [quantile(took, 0.5), quantile(took, 0.99)];
@@ -75,14 +76,14 @@ describe('RabbitMQ', () => {
     const api = await begin([kind]).ready();
     await look(server.url, async (connection) => {
       const channel = await connection.createChannel();
-      await channel.deleteQueue(queueOf(kind));
+      await channel.deleteQueue(queueOf({ kind, version }));
     });
-    await expect(api.transport.publish({ job_id: randomUUID(), kind })).rejects.toMatchObject({
+    await expect(api.transport.publish({ job_id: randomUUID(), kind, version })).rejects.toMatchObject({
       code: 'unavailable',
-      message: `RabbitMQ has no queue for ${kind}.`,
+      message: `RabbitMQ has no queue for ${kind}@1.`,
     });
-    await api.transport.publish({ job_id: randomUUID(), kind });
-    expect(await api.transport.waiting(kind)).toBe(1);
+    await api.transport.publish({ job_id: randomUUID(), kind, version });
+    expect(await api.transport.waiting({ kind, version })).toBe(1);
   });
 
   it('gives a process as many at once as it may run, and the rest to others', async () => {
@@ -95,9 +96,9 @@ describe('RabbitMQ', () => {
       worker.work = () => released;
       worker.listen();
     }
-    for (let n = 0; n < 8; n += 1) await api.transport.publish({ job_id: randomUUID(), kind });
+    for (let n = 0; n < 8; n += 1) await api.transport.publish({ job_id: randomUUID(), kind, version });
     await until(() => first.running + second.running === 5);
-    await until(async () => (await api.transport.waiting(kind)) === 3);
+    await until(async () => (await api.transport.waiting({ kind, version })) === 3);
     release();
     await until(() => first.done.length + second.done.length === 8);
     expect([first.mostRunning, second.mostRunning]).toEqual([2, 3]);
@@ -110,13 +111,13 @@ describe('RabbitMQ', () => {
     const dying = begin([kind]);
     dying.work = () => new Promise(() => undefined);
     dying.listen();
-    await api.transport.publish({ job_id, kind });
+    await api.transport.publish({ job_id, kind, version });
     await until(() => dying.running === 1);
-    expect(await api.transport.waiting(kind)).toBe(0);
+    expect(await api.transport.waiting({ kind, version })).toBe(0);
     const other = begin([kind]).listen();
     dying.crash();
     await until(() => other.done.length === 1);
-    expect(other.done).toEqual([{ job_id, kind }]);
+    expect(other.done).toEqual([{ job_id, kind, version }]);
   });
 
   it('brings a message again whose work was refused, and puts what nobody can read to the dead', async () => {
@@ -129,14 +130,14 @@ describe('RabbitMQ', () => {
       if (tries < 3) throw new Error('The database does not answer.');
     };
     worker.listen();
-    await api.transport.publish({ job_id: randomUUID(), kind });
+    await api.transport.publish({ job_id: randomUUID(), kind, version });
     await until(() => worker.done.length === 1, 20_000);
     expect(tries).toBe(3);
 
     await look(server.url, async (connection) => {
       const channel = await connection.createConfirmChannel();
       await channel.purgeQueue(DEAD_QUEUE);
-      channel.sendToQueue(queueOf(kind), Buffer.from('{"job'), { persistent: true });
+      channel.sendToQueue(queueOf({ kind, version }), Buffer.from('{"job'), { persistent: true });
       await channel.waitForConfirms();
       await until(async () => (await channel.checkQueue(DEAD_QUEUE)).messageCount === 1);
       const dead = await channel.get(DEAD_QUEUE, { noAck: true });
@@ -152,28 +153,28 @@ describe('RabbitMQ', () => {
     const leaving = begin([kind]);
     leaving.work = () => new Promise<void>((resolve) => (release = resolve));
     leaving.listen();
-    await api.transport.publish({ job_id: randomUUID(), kind });
+    await api.transport.publish({ job_id: randomUUID(), kind, version });
     await until(() => leaving.running === 1);
     await leaving.transport.close();
-    await api.transport.publish({ job_id: randomUUID(), kind });
+    await api.transport.publish({ job_id: randomUUID(), kind, version });
     const staying = begin([kind]).listen();
     await until(() => staying.done.length === 1);
     const closed = leaving.client.onApplicationShutdown();
     release();
     await closed;
     expect(leaving.done).toHaveLength(1);
-    expect(await api.transport.waiting(kind)).toBe(0);
+    expect(await api.transport.waiting({ kind, version })).toBe(0);
   });
 
   it('opens a channel again that the server closed, on the same connection', async () => {
     const kind = kindOf();
     const api = await begin([kind]).ready();
     const { connection } = api.client.publishing;
-    await expect(api.transport.waiting('test.never-declared')).resolves.toBe(0);
-    await look(server.url, async (other) => (await other.createChannel()).deleteQueue(queueOf(kind)));
-    await expect(api.transport.waiting(kind)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(api.transport.waiting({ kind: 'test.never-declared', version })).resolves.toBe(0);
+    await look(server.url, async (other) => (await other.createChannel()).deleteQueue(queueOf({ kind, version })));
+    await expect(api.transport.waiting({ kind, version })).rejects.toMatchObject({ code: 'unavailable' });
     await until(() => api.transport.ready);
-    expect(await api.transport.waiting(kind)).toBe(0);
+    expect(await api.transport.waiting({ kind, version })).toBe(0);
     expect(api.client.publishing.connection).toBe(connection);
   });
 
@@ -197,7 +198,7 @@ describe('RabbitMQ', () => {
       expect(answer).toMatchObject({ status: 'down', message: sentence });
       expect(JSON.stringify(answer)).not.toContain(url.password);
       const asked = performance.now();
-      await expect(client.transport.publish({ job_id: randomUUID(), kind: 'test.any' })).rejects.toMatchObject({
+      await expect(client.transport.publish({ job_id: randomUUID(), kind: 'test.any', version })).rejects.toMatchObject({
         code: 'unavailable',
         message: sentence,
       });
@@ -231,7 +232,7 @@ describe('RabbitMQ', () => {
     client.listen();
     await proxy.put({ kind: 'silent' });
     const asked = performance.now();
-    await expect(client.transport.publish({ job_id: randomUUID(), kind })).rejects.toMatchObject({
+    await expect(client.transport.publish({ job_id: randomUUID(), kind, version })).rejects.toMatchObject({
       code: expect.stringMatching(/timeout|unavailable/),
     });
     expect(performance.now() - asked).toBeLessThan(5_000);
@@ -241,7 +242,7 @@ describe('RabbitMQ', () => {
     const cleared = performance.now();
     await client.ready();
     const job_id = randomUUID();
-    await client.transport.publish({ job_id, kind });
+    await client.transport.publish({ job_id, kind, version });
     await until(() => client.done.some((message) => message.job_id === job_id));
     tell(`half-open connection: usable ${Math.round(performance.now() - cleared)} ms after it was over`);
     await proxy.put({ kind: 'reset' });
@@ -269,7 +270,7 @@ describe('RabbitMQ', () => {
       while (going) {
         const job_id = randomUUID();
         const asked = performance.now();
-        await api.transport.publish({ job_id, kind }).then(
+        await api.transport.publish({ job_id, kind, version }).then(
           () => confirmed.add(job_id),
           () => (refused += 1),
         );

@@ -102,6 +102,11 @@ export class JobsProcess {
   readonly sweep = this.app.get(JobSweep);
   readonly handlers = this.app.get(JobHandlers);
 
+  /** As if the message of this job had come. */
+  run(jobId: string): Promise<void> {
+    return this.runner.run({ job_id: jobId, kind: testWork.kind, version: testWork.version });
+  }
+
   /** Stops as a process does at SIGTERM. */
   stop(): Promise<void> {
     return this.app.close();

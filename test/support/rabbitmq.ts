@@ -18,7 +18,7 @@ export class RabbitmqProcess {
     for (const part of [this.transport, this.client.publishing, this.client.consuming])
       Object.defineProperty(part, 'logger', { value: { log: () => undefined, warn: () => undefined, error: () => undefined } });
     this.transport.addHandler(JOB_PATTERN, (message: JobMessage) => this.take(message), true);
-    this.transport.know(kinds);
+    this.transport.know(kinds.map((kind) => ({ kind, version: 1 })));
   }
 
   listen(): this {

@@ -12,7 +12,7 @@ export class JobsConsumer {
   @EventPattern(JOB_PATTERN)
   async run(@Payload() message: JobMessage): Promise<void> {
     try {
-      await this.runner.run(message.job_id);
+      await this.runner.run(message);
     } catch (error) {
       // The transport decides what becomes of the message; Nest would log it as a fault of ours.
       throw error instanceof AppError ? new RpcException(error.message) : error;

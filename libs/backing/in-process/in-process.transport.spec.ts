@@ -16,7 +16,7 @@ function bench(concurrency: Record<string, number>) {
     return of(undefined);
   });
   const ids = (): string[] => held.map(({ message }) => message.job_id);
-  const publish = (kind: string, ...jobs: string[]) => Promise.all(jobs.map((job_id) => transport.publish({ job_id, kind })));
+  const publish = (kind: string, ...jobs: string[]) => Promise.all(jobs.map((job_id) => transport.publish({ job_id, kind, version: 1 })));
   return { transport, held, ids, publish };
 }
 
@@ -39,15 +39,17 @@ describe('InProcessTransport', () => {
     expect(ids()).toEqual(['1', '2', '5', '3', '6']);
   });
 
-  it('takes a message that waits already once', async () => {
-    const { transport, held, ids, publish } = bench({ a: 1 });
+  it('tells how many wait in a lane, each version being one of its own', async () => {
+    const { transport, held, publish } = bench({ a: 1 });
     listen(transport);
-    await publish('a', '1', '2', '2', '2');
-    held[0]?.finish();
-    await settle();
-    held[1]?.finish();
-    await settle();
-    expect(ids()).toEqual(['1', '2']);
+    await publish('a', '1', '2', '2');
+    expect(await transport.waiting({ kind: 'a', version: 1 })).toBe(2);
+    expect(await transport.waiting({ kind: 'a', version: 2 })).toBe(0);
+    await transport.publish({ job_id: '3', kind: 'a', version: 2 });
+    expect(held.map(({ message }) => message)).toEqual([
+      { job_id: '1', kind: 'a', version: 1 },
+      { job_id: '3', kind: 'a', version: 2 },
+    ]);
   });
 
   it('goes on after a consumer that throws', async () => {
@@ -60,7 +62,7 @@ describe('InProcessTransport', () => {
     });
     Object.defineProperty(transport, 'logger', { value: { error: (line: string) => seen.push(line) } });
     listen(transport);
-    await Promise.all(['1', '2'].map((job_id) => transport.publish({ job_id, kind: 'a' })));
+    await Promise.all(['1', '2'].map((job_id) => transport.publish({ job_id, kind: 'a', version: 1 })));
     await settle();
     expect(seen).toEqual(['1', 'The consumer failed at job 1: broken', '2']);
   });

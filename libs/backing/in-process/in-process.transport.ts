@@ -1,20 +1,22 @@
 import { BaseRpcContext, Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { AppError } from '@kernel/errors';
-import { JOB_CONCURRENCY, JOB_PATTERN, type JobMessage, type JobTransport } from '@kernel/jobs';
+import { JOB_CONCURRENCY, JOB_PATTERN, laneName, type JobLane, type JobMessage, type JobTransport } from '@kernel/jobs';
 import { isObservable, lastValueFrom } from 'rxjs';
 
 interface Lane {
-  waiting: Map<string, JobMessage>;
+  waiting: JobMessage[];
   running: number;
+  slots: number;
 }
 
 /**
  * Job messages inside one process: a Nest transport strategy and the `JobTransport` port in one. Messages wait in memory, first come first
- * served in each kind, from `publish` until a slot of the kind is free; one that waits already is taken once. What `close` leaves waiting
+ * served in each lane, from `publish` until a slot of it is free. What `close` leaves waiting
  * is still queued in the database and goes out again at the next start.
  */
 export class InProcessTransport extends Server implements CustomTransportStrategy, JobTransport {
   readonly shared = false;
+  readonly delays = false;
   readonly ready = true;
   private readonly lanes = new Map<string, Lane>();
   private open = false;
@@ -32,21 +34,25 @@ export class InProcessTransport extends Server implements CustomTransportStrateg
     // A lane is made by its first message.
   }
 
-  async waiting(): Promise<number> {
-    return 0;
+  onDead(): void {
+    // Nothing is given up here: what is lost is found in the table.
+  }
+
+  async waiting(lane: JobLane): Promise<number> {
+    return this.lanes.get(laneName(lane))?.waiting.length ?? 0;
   }
 
   async publish(message: JobMessage): Promise<void> {
     if (this.closed) throw new AppError('unavailable', 'The dispatcher is closed.');
-    const lane = this.lane(message.kind);
-    lane.waiting.set(message.job_id, message);
-    this.dispatch(message.kind, lane);
+    const lane = this.lane(message);
+    lane.waiting.push(message);
+    this.dispatch(lane);
   }
 
   listen(callback: (error?: Error) => void): void {
     if (this.getHandlerByPattern(JOB_PATTERN) === null) return callback(new Error(`Nobody listens to ${JOB_PATTERN}.`));
     this.open = true;
-    for (const [kind, lane] of this.lanes) this.dispatch(kind, lane);
+    for (const lane of this.lanes.values()) this.dispatch(lane);
     callback();
   }
 
@@ -64,23 +70,23 @@ export class InProcessTransport extends Server implements CustomTransportStrateg
     throw new Error('The in-process transport wraps nothing.');
   }
 
-  private lane(kind: string): Lane {
-    const known = this.lanes.get(kind);
+  private lane(message: JobLane): Lane {
+    const name = laneName(message);
+    const known = this.lanes.get(name);
     if (known !== undefined) return known;
-    const lane: Lane = { waiting: new Map(), running: 0 };
-    this.lanes.set(kind, lane);
+    const lane: Lane = { waiting: [], running: 0, slots: this.concurrency[message.kind] ?? 1 };
+    this.lanes.set(name, lane);
     return lane;
   }
 
-  private dispatch(kind: string, lane: Lane): void {
-    while (this.open && lane.running < (this.concurrency[kind] ?? 1)) {
-      const [next] = lane.waiting.values();
+  private dispatch(lane: Lane): void {
+    while (this.open && lane.running < lane.slots) {
+      const next = lane.waiting.shift();
       if (next === undefined) return;
-      lane.waiting.delete(next.job_id);
       lane.running += 1;
       void this.deliver(next).finally(() => {
         lane.running -= 1;
-        this.dispatch(kind, lane);
+        this.dispatch(lane);
       });
     }
   }

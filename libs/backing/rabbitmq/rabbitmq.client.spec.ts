@@ -18,7 +18,7 @@ describe('RabbitmqClient', () => {
     const client = new RabbitmqClient('amqp://127.0.0.1:1', { connectMs: 100 });
     const transport = new RabbitmqTransport(client);
     const asked = performance.now();
-    await expect(transport.publish({ job_id: 'x', kind: 'test.work' })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(transport.publish({ job_id: 'x', kind: 'test.work', version: 1 })).rejects.toMatchObject({ code: 'unavailable' });
     expect(performance.now() - asked).toBeLessThan(200);
     await client.onApplicationShutdown();
   });

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { ConfirmChannel } from 'amqplib';
 import { ServiceGuard } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
-import type { JobMessage } from '@kernel/jobs';
+import { laneName, type JobLane, type JobMessage } from '@kernel/jobs';
 import { RabbitmqChannel } from './rabbitmq.channel';
 import { rabbitFault } from './rabbitmq.fault';
 import type { RabbitmqLink } from './rabbitmq.link';
-import { declareKind, declareTopology, JOBS_EXCHANGE, queueOf } from './rabbitmq.topology';
+import { declareDelays, declareLane, declareTopology, JOBS_EXCHANGE, queueOf, routeOf } from './rabbitmq.topology';
 
 /** A little less than the relay waits, so that its own words are the ones that are logged. */
 const PUBLISH_MS = 4_500;
@@ -22,7 +22,8 @@ export class RabbitmqPublisher {
   private readonly listeners: (() => void)[] = [];
   private readonly returned = new Set<string>();
   private declared = new Set<string>();
-  private kinds: readonly string[] = [];
+  private delays?: Promise<void>;
+  private lanes: readonly JobLane[] = [];
 
   constructor(private readonly link: RabbitmqLink) {
     this.guard = new ServiceGuard({ service: 'RabbitMQ', deadlineMs: PUBLISH_MS, ping: () => this.ping() });
@@ -41,26 +42,26 @@ export class RabbitmqPublisher {
     this.listeners.push(listener);
   }
 
-  /** Kinds whose queues are declared whenever a channel is opened; others at their first message. */
-  know(kinds: readonly string[]): void {
-    this.kinds = kinds;
+  /** Lanes whose queues are declared whenever a channel is opened; others at their first message. */
+  know(lanes: readonly JobLane[]): void {
+    this.lanes = lanes;
   }
 
-  async publish(message: JobMessage): Promise<void> {
+  async publish(message: JobMessage, delayMs: number): Promise<void> {
     const channel = this.usable();
-    if (await this.guard.call(() => this.send(channel, message))) return;
-    this.declared.delete(message.kind);
+    if (await this.guard.call(() => this.send(channel, message, delayMs))) return;
+    this.declared.delete(laneName(message));
     // Said out here: a server that answers this is not away, and its guard must not count it.
-    throw new AppError('unavailable', `RabbitMQ has no queue for ${message.kind}.`);
+    throw new AppError('unavailable', `RabbitMQ has no queue for ${laneName(message)}.`);
   }
 
-  /** Messages in the kind's queue that no consumer has. */
-  async waiting(kind: string): Promise<number> {
+  /** Messages in the lane's queue that no consumer has. */
+  async waiting(lane: JobLane): Promise<number> {
     const channel = this.usable();
     return this.guard.call(
       async () => {
-        if (!this.declared.has(kind)) await this.declare(channel, kind);
-        return (await channel.checkQueue(queueOf(kind)).catch(rethrow)).messageCount;
+        await this.assure(channel, lane);
+        return (await channel.checkQueue(queueOf(lane)).catch(rethrow)).messageCount;
       },
       { milliseconds: ASK_MS },
     );
@@ -85,26 +86,39 @@ export class RabbitmqPublisher {
   }
 
   private async prepare(channel: ConfirmChannel): Promise<void> {
-    await declareTopology(channel, this.kinds);
-    this.declared = new Set(this.kinds);
+    await declareTopology(channel, this.lanes);
+    this.declared = new Set(this.lanes.map(laneName));
+    this.delays = undefined;
     this.returned.clear();
     channel.on('return', ({ properties }: { properties: { messageId?: string } }) => this.returned.add(properties.messageId ?? ''));
   }
 
-  private async declare(channel: ConfirmChannel, kind: string): Promise<void> {
-    await declareKind(channel, kind).catch(rethrow);
-    this.declared.add(kind);
+  private async assure(channel: ConfirmChannel, lane: JobLane): Promise<void> {
+    if (this.declared.has(laneName(lane))) return;
+    await declareLane(channel, lane).catch(rethrow);
+    this.declared.add(laneName(lane));
+  }
+
+  private async assureDelays(channel: ConfirmChannel): Promise<void> {
+    const declaring = (this.delays ??= declareDelays(channel));
+    await declaring.catch((error: unknown) => {
+      if (this.delays === declaring) this.delays = undefined;
+      rethrow(error);
+    });
   }
 
   /** Whether a queue took it. */
-  private async send(channel: ConfirmChannel, { job_id, kind }: JobMessage): Promise<boolean> {
-    if (!this.declared.has(kind)) await this.declare(channel, kind);
+  private async send(channel: ConfirmChannel, message: JobMessage, delayMs: number): Promise<boolean> {
+    const { job_id, kind, version } = message;
+    await this.assure(channel, message);
+    const { exchange, key } = routeOf(message, delayMs);
+    if (exchange !== JOBS_EXCHANGE) await this.assureDelays(channel);
     const messageId = randomUUID();
     const options = { mandatory: true, persistent: true, messageId, type: kind, contentType: 'application/json' };
     await new Promise<void>((resolve, reject) => {
-      const content = Buffer.from(JSON.stringify({ job_id, kind } satisfies JobMessage));
+      const content = Buffer.from(JSON.stringify({ job_id, kind, version } satisfies JobMessage));
       // The return of a message comes before its confirm.
-      channel.publish(JOBS_EXCHANGE, kind, content, options, (error: unknown) =>
+      channel.publish(exchange, key, content, options, (error: unknown) =>
         error === null || error === undefined ? resolve() : reject(rabbitFault(error)),
       );
     }).catch(rethrow);

@@ -1,5 +1,5 @@
 import { BaseRpcContext, Server, type CustomTransportStrategy } from '@nestjs/microservices';
-import { JOB_CONCURRENCY, JOB_PATTERN, type JobMessage, type JobTransport } from '@kernel/jobs';
+import { JOB_CONCURRENCY, JOB_PATTERN, type DeadMessage, type JobLane, type JobMessage, type JobTransport } from '@kernel/jobs';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { RabbitmqClient } from './rabbitmq.client';
 import { RabbitmqConsumers } from './rabbitmq.consumers';
@@ -10,13 +10,15 @@ const SETTLE_MS = 1_000;
 
 /**
  * Job messages over RabbitMQ: a Nest transport strategy and the `JobTransport` port in one. A process that only accepts jobs publishes; one that runs them
- * also listens. The topology is declared here: one durable quorum queue for each kind, dead letters in one queue.
+ * also listens. The topology is declared here: one durable quorum queue for each lane, dead letters in one queue.
  */
 export class RabbitmqTransport extends Server implements CustomTransportStrategy, JobTransport {
   readonly shared = true;
+  readonly delays = true;
   private readonly publisher: RabbitmqPublisher;
   private readonly consumers: RabbitmqConsumers;
-  private kinds: readonly string[] = [];
+  private lanes: readonly JobLane[] = [];
+  private bury?: (dead: DeadMessage) => Promise<void>;
 
   constructor(
     private readonly client: RabbitmqClient,
@@ -40,19 +42,24 @@ export class RabbitmqTransport extends Server implements CustomTransportStrategy
     this.publisher.onReady(listener);
   }
 
-  know(kinds: readonly string[]): void {
-    this.kinds = kinds;
-    this.publisher.know(kinds);
+  know(lanes: readonly JobLane[]): void {
+    this.lanes = lanes;
+    this.publisher.know(lanes);
     this.client.publishing.open();
   }
 
-  async publish(message: JobMessage): Promise<void> {
+  async publish(message: JobMessage, delayMs = 0): Promise<void> {
     this.client.publishing.open();
-    await this.publisher.publish(message);
+    await this.publisher.publish(message, delayMs);
   }
 
-  waiting(kind: string): Promise<number> {
-    return this.publisher.waiting(kind);
+  waiting(lane: JobLane): Promise<number> {
+    return this.publisher.waiting(lane);
+  }
+
+  /** Those who run jobs look after the dead too. */
+  onDead(listener: (dead: DeadMessage) => Promise<void>): void {
+    this.bury = listener;
   }
 
   /** Asks the server over the publishing connection. Errors: `unavailable`, with what is wrong. */
@@ -64,7 +71,8 @@ export class RabbitmqTransport extends Server implements CustomTransportStrategy
   /** Does not wait for the server: consumers begin whenever it is there. */
   listen(callback: (error?: Error) => void): void {
     if (this.getHandlerByPattern(JOB_PATTERN) === null) return callback(new Error(`Nobody listens to ${JOB_PATTERN}.`));
-    this.consumers.start(this.kinds, (kind) => this.concurrency[kind] ?? 1);
+    this.consumers.start(this.lanes, (kind) => this.concurrency[kind] ?? 1);
+    if (this.bury !== undefined) this.consumers.bury(this.bury);
     callback();
   }
 

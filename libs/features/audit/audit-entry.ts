@@ -30,6 +30,7 @@ export const AUDIT_ACTIONS = [
   'collection.deleted',
   'document.deleted',
   'agent.deleted',
+  'job.redriven',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

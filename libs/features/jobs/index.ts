@@ -1,3 +1,4 @@
+export { DeadLetters, type Redriven } from './dead-letters.service';
 export { DeclaredJobs } from './declared-jobs.entity';
 export { DeltaWriter } from './delta-writer.service';
 export { eventsUrl, type Acceptance, type AcceptanceOptions } from './job-acceptance.repository';

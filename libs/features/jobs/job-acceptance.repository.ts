@@ -35,11 +35,11 @@ export function jobAcceptance<P>(contract: JobContract<P>, payload: P, options: 
       VALUES (${jobId}::uuid, ${options.workspaceId}::uuid, ${options.ownerId}::uuid, ${options.apiKeyId ?? null}::uuid,
         ${options.visibility ?? 'private'}, ${contract.kind}, ${contract.version}, ${JSON.stringify(checked.data)}::jsonb,
         ${options.subjectId ?? null}::uuid, ${contract.maxAttempts}, 1, ${options.retryOf ?? null}::uuid, ${options.requestId ?? null})
-      RETURNING id, kind
+      RETURNING id, kind, contract_version
     ), job_accepted AS (
       INSERT INTO job_events (job_id, seq, event, data) SELECT id, 1, 'accepted', ${JSON.stringify(accepted)}::jsonb FROM job
     ), job_outbox AS (
-      INSERT INTO outbox (id, job_id, kind) SELECT ${v7()}::uuid, id, kind FROM job
+      INSERT INTO outbox (id, job_id, kind, contract_version) SELECT ${v7()}::uuid, id, kind, contract_version FROM job
     )`;
   return { jobId, ctes };
 }

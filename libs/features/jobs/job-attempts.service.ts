@@ -1,12 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { PostgresClient } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
+import { laneName, type JobMessage } from '@kernel/jobs';
 import { JobAttempt } from './job-attempt.service';
 import { JobHandlers } from './job-handlers.service';
 import { JobLeaseRepository } from './job-lease.repository';
 import { JobLogRepository } from './job-log.repository';
 import { JobSignals } from './job-signals.service';
 import type { StoredJob } from './job.entity';
+
+/** A job that this process has now, and what stops its attempt. */
+export interface ClaimedJob {
+  job: StoredJob;
+  controller: AbortController;
+}
 
 /** Begins attempts, lets their handlers work, and puts jobs back into the queue. */
 @Injectable()
@@ -19,11 +26,6 @@ export class JobAttempts {
     private readonly handlers: JobHandlers,
   ) {}
 
-  /** Opened before the claim, so that a cancel in between reaches the attempt. */
-  open(jobId: string): AbortController {
-    return this.signals.attempt(jobId);
-  }
-
   close(jobId: string, controller: AbortController): void {
     this.signals.forget(jobId, controller);
   }
@@ -32,18 +34,30 @@ export class JobAttempts {
     this.signals.abortAll(reason);
   }
 
-  async claim(jobId: string): Promise<StoredJob | undefined> {
-    const job = await this.leases.claim(jobId, this.handlers.known());
-    if (job !== undefined) this.signals.notify(jobId);
-    return job;
+  /**
+   * The job whose turn it is in the message's lane, else the one that it names (somebody may have held its row for a moment), with a controller that every
+   * abort since before the claim has reached. Undefined: nothing is to be done.
+   */
+  async claim(message: JobMessage): Promise<ClaimedJob | undefined> {
+    if (!this.handlers.knows(message)) return undefined;
+    const watch = this.signals.watch();
+    try {
+      const job = (await this.leases.claimNext(message)) ?? (await this.leases.claim(message.job_id, [laneName(message)]));
+      if (job === undefined) return undefined;
+      const controller = watch.attempt(job.id);
+      this.signals.notify(job.id);
+      return { job, controller };
+    } finally {
+      watch.close();
+    }
   }
 
   work(job: StoredJob, controller: AbortController): Promise<object> {
     const handler = this.handlers.get(job);
-    const payload = handler.contract.payload.safeParse(job.payload);
-    if (!payload.success) throw new AppError('internal', 'The stored payload breaks its contract.', { retryable: false });
+    const read = this.handlers.read(job);
+    if (read === undefined) throw new AppError('internal', 'The stored payload breaks its contract.', { retryable: false });
     const { client, leases, log, signals } = this;
-    return handler.run(new JobAttempt(job, payload.data, controller, { client, leases, log, signals }));
+    return handler.run(new JobAttempt(job, read.payload, controller, { client, leases, log, signals }));
   }
 
   /** Back into the queue for later; the attempt counts. */

@@ -1,4 +1,4 @@
-import { AppError } from '@kernel/errors';
+import { AppError, type ErrorCode } from '@kernel/errors';
 import type { JobFailure } from './job.entity';
 
 export const jobCancelled = (): AppError => new AppError('cancelled', 'The job was cancelled.');
@@ -17,3 +17,9 @@ export function failureOf(error: unknown): JobFailure {
 /** The database did not answer in time: the same write may succeed a moment later. */
 export const isTransient = (error: unknown): boolean =>
   error instanceof AppError && (error.code === 'unavailable' || error.code === 'timeout');
+
+/** Faults of the platform, which somebody may mend; what a request itself did wrong is its answer. */
+const FAULTS: ReadonlySet<ErrorCode> = new Set(['internal', 'unavailable', 'timeout', 'storage_full']);
+
+/** Whether a final failure is one for people to look at: tried as often as it may be, or nobody's to try again. */
+export const isDeadLetter = ({ code, retryable }: JobFailure): boolean => retryable || FAULTS.has(code);

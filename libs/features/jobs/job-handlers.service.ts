@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
+import { laneName, lanesOf, payloadSchema, type JobLane } from '@kernel/jobs';
 import type { StoredJob } from './job.entity';
 import { JobHandler } from './job.handler';
 import { DeclaredJobs } from './declared-jobs.entity';
@@ -23,27 +24,36 @@ export class JobHandlers {
     }
   }
 
-  kinds(): string[] {
-    return [...this.byKind.keys()];
+  /** Every version of every kind that this process can run. */
+  lanes(): JobLane[] {
+    return [...this.byKind.values()].flatMap(({ contract }) => lanesOf(contract));
   }
 
-  /** `kind@version` of every contract that this process can run. */
+  /** The same as `kind@version`. */
   known(): string[] {
-    return [...this.byKind.values()].map(({ contract }) => `${contract.kind}@${contract.version}`);
+    return this.lanes().map(laneName);
+  }
+
+  knows({ kind, version }: JobLane): boolean {
+    return this.find(kind, version) !== undefined;
   }
 
   /** Throws `unavailable` when this process does not know the job's contract: another one may. */
-  get(job: Pick<StoredJob, 'kind' | 'contractVersion'>): JobHandler {
-    const handler = this.byKind.get(job.kind);
-    if (handler === undefined || handler.contract.version !== job.contractVersion) {
-      throw new AppError('unavailable', `This process has no handler for ${job.kind} version ${job.contractVersion}.`);
-    }
+  get({ kind, contractVersion }: Pick<StoredJob, 'kind' | 'contractVersion'>): JobHandler {
+    const handler = this.find(kind, contractVersion);
+    if (handler === undefined) throw new AppError('unavailable', `This process has no handler for ${kind} version ${contractVersion}.`);
     return handler;
   }
 
-  /** Whether the stored payload is one of its contract: what is not was planted, and no handler sees it. */
-  accepts(job: Pick<StoredJob, 'kind' | 'contractVersion' | 'payload'>): boolean {
-    return this.get(job).contract.payload.safeParse(job.payload).success;
+  /** The stored payload in the form of today's contract; undefined when it is not one of its own version: it was planted, and no handler sees it. */
+  read(job: Pick<StoredJob, 'kind' | 'contractVersion' | 'payload'>): { payload: unknown } | undefined {
+    const read = payloadSchema(this.get(job).contract, job.contractVersion)?.safeParse(job.payload);
+    return read?.success === true ? { payload: read.data } : undefined;
+  }
+
+  private find(kind: string, version: number): JobHandler | undefined {
+    const handler = this.byKind.get(kind);
+    return handler !== undefined && payloadSchema(handler.contract, version) !== undefined ? handler : undefined;
   }
 
   private add(handler: JobHandler): void {

@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '@kernel/errors';
-import { JobAttempts } from './job-attempts.service';
+import type { JobMessage } from '@kernel/jobs';
+import { JobAttempts, type ClaimedJob } from './job-attempts.service';
 import { draining, failureOf, isForbidden, isTransient } from './job-faults';
 import { JobHeartbeat } from './job-heartbeat.service';
 import { JobSettlement } from './job-settlement.service';
@@ -34,27 +35,23 @@ export class JobRunner {
   ) {}
 
   /**
-   * Resolves when this process is done with the job, however it went; a job that somebody else has, or that is not due, is left alone. Rejects with
-   * `unavailable` or `timeout` when it could not even be claimed: the message is for somebody else, or for later.
+   * Runs one job of the message's lane, the fairest. Resolves when this process is done with it, however it went; where none is due, or none that this
+   * process knows, nothing happens. Rejects with `unavailable` or `timeout` when none could even be claimed: the message is for somebody else, or for later.
    */
-  async run(jobId: string): Promise<void> {
+  async run(message: JobMessage): Promise<void> {
     if (this.stopping) throw draining();
-    const controller = this.attempts.open(jobId);
-    let claimed = false;
+    const claimed = await this.claim(message);
+    if (claimed === undefined) return;
+    const { job, controller } = claimed;
+    const run: Run = { job, done: this.execute(job, controller) };
+    this.runs.add(run);
     try {
-      const job = await this.attempts.claim(jobId);
-      if (job === undefined) return;
-      claimed = true;
-      const run: Run = { job, done: this.execute(job, controller) };
-      this.runs.add(run);
-      await run.done.finally(() => this.runs.delete(run));
+      await run.done;
     } catch (error) {
-      if (error instanceof LeaseLost) return;
-      if (!claimed && isTransient(error)) throw error;
-      // The row is the job: the sweep brings it again when the lease has run out.
-      this.logger.error(`Job ${jobId} was left to the sweep.`, error instanceof Error ? error.stack : String(error));
+      if (!(error instanceof LeaseLost)) this.leave(job.id, error);
     } finally {
-      this.attempts.close(jobId, controller);
+      this.runs.delete(run);
+      this.attempts.close(job.id, controller);
     }
   }
 
@@ -70,6 +67,21 @@ export class JobRunner {
     const stubborn = runs.filter((run) => this.runs.has(run));
     // What cannot be handed back now is found by the next process: its lease is in this one's name.
     await Promise.allSettled(stubborn.map((run) => this.attempts.handBack(run.job)));
+  }
+
+  private async claim(message: JobMessage): Promise<ClaimedJob | undefined> {
+    try {
+      return await this.attempts.claim(message);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.leave(message.job_id, error);
+      return undefined;
+    }
+  }
+
+  /** The row is the job: the sweep brings it again when the lease has run out. */
+  private leave(jobId: string, error: unknown): void {
+    this.logger.error(`Job ${jobId} was left to the sweep.`, error instanceof Error ? error.stack : String(error));
   }
 
   private async execute(job: StoredJob, controller: AbortController): Promise<void> {

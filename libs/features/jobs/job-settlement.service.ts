@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PostgresClient, type Queryable } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
 import { TERMINAL_STATUSES } from '@kernel/jobs';
+import { isDeadLetter } from './job-faults';
 import { JobHandlers } from './job-handlers.service';
 import { JobLogRepository } from './job-log.repository';
 import { JobSignals } from './job-signals.service';
@@ -20,6 +21,11 @@ export class JobSettlement {
     private readonly handlers: JobHandlers,
     private readonly signals: JobSignals,
   ) {}
+
+  /** Contracts (`kind@version`) whose jobs this process can end. */
+  known(): string[] {
+    return this.handlers.known();
+  }
 
   /** Ends the job for the holder of this epoch; throws `conflict` when the lease is lost. */
   async finish(fence: Pick<StoredJob, 'id' | 'epoch'>, outcome: JobOutcome<object>): Promise<StoredJob> {
@@ -48,7 +54,8 @@ export class JobSettlement {
 
   private async end(connection: Queryable, job: StoredJob, outcome: JobOutcome<object>): Promise<StoredJob> {
     const handler = this.handlers.get(job);
-    const settled = this.handlers.accepts(job) ? await handler.settle(connection, this.settledJob(job), outcome) : {};
+    const read = this.handlers.read(job);
+    const settled = read === undefined ? {} : await handler.settle(connection, this.settledJob({ ...job, ...read }), outcome);
     return this.jobs.end(connection, job.id, endingOf(outcome, settled));
   }
 
@@ -68,6 +75,7 @@ export class JobSettlement {
 
 function endingOf(outcome: JobOutcome<object>, settled: object): Ending {
   if (outcome.status === 'succeeded') return { status: 'succeeded', event: 'done', data: settled, result: settled };
-  if (outcome.status === 'failed') return { status: 'failed', event: 'error', data: outcome.error, error: outcome.error };
+  if (outcome.status === 'failed')
+    return { status: 'failed', event: 'error', data: outcome.error, error: outcome.error, dead: isDeadLetter(outcome.error) };
   return { status: 'cancelled', event: 'cancelled', data: {} };
 }

@@ -42,12 +42,25 @@ describe('JobSignals', () => {
 
   it('aborts the attempts of one job, or all, but none that is forgotten', () => {
     const signals = new JobSignals(new MemoryFanout());
-    const [first, second, other, gone] = [signals.attempt('a'), signals.attempt('a'), signals.attempt('b'), signals.attempt('a')];
+    const watch = signals.watch();
+    const [first, second, other, gone] = [watch.attempt('a'), watch.attempt('a'), watch.attempt('b'), watch.attempt('a')];
+    watch.close();
     signals.forget('a', gone);
     signals.abort('a', new Error('why'));
     expect([first, second, other, gone].map(({ signal }) => signal.aborted)).toEqual([true, true, false, false]);
     expect(first.signal.reason).toEqual(new Error('why'));
     signals.abortAll(new Error('all'));
     expect(other.signal.aborted).toBe(true);
+  });
+
+  it('aborts an attempt whose job was cancelled while it was being claimed, and no later one', () => {
+    const signals = new JobSignals(new MemoryFanout());
+    const [watch, other] = [signals.watch(), signals.watch()];
+    signals.abort('a', new Error('cancelled'));
+    expect(watch.attempt('b').signal.aborted).toBe(false);
+    expect(watch.attempt('a').signal.reason).toEqual(new Error('cancelled'));
+    watch.close();
+    other.close();
+    expect(signals.watch().attempt('a').signal.aborted).toBe(false);
   });
 });

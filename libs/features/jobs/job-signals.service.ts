@@ -5,6 +5,13 @@ import { JobSubscription } from './job-subscription';
 
 type EndListener = (job: StoredJob) => void;
 
+/** While a claim is under way. */
+export interface ClaimWatch {
+  /** A controller that `abort` reaches until `forget`, and every abort of the job since the watch began has reached. */
+  attempt(jobId: string): AbortController;
+  close(): void;
+}
+
 /**
  * Word of jobs: readers hear that something was committed, also in another process where there is a Redis; running attempts of this process hear
  * that they must stop.
@@ -13,6 +20,7 @@ type EndListener = (job: StoredJob) => void;
 @Injectable()
 export class JobSignals {
   private readonly attempts = new Map<string, Set<AbortController>>();
+  private readonly watches = new Set<Map<string, Error>>();
   private readonly endListeners: EndListener[] = [];
   private readonly cancelListeners: ((jobId: string) => void)[] = [];
   private readonly handBackListeners: (() => void)[] = [];
@@ -40,11 +48,20 @@ export class JobSignals {
     return subscription;
   }
 
-  /** A controller that `abort` reaches until `forget`. It is made before the claim, so that no cancel falls between claim and start. */
-  attempt(jobId: string): AbortController {
-    const controller = new AbortController();
-    add(this.attempts, jobId, controller);
-    return controller;
+  /** Opened before a claim, of which nobody knows yet what job it will be: no cancel falls between the claim and the start of its attempt. */
+  watch(): ClaimWatch {
+    const missed = new Map<string, Error>();
+    this.watches.add(missed);
+    return {
+      attempt: (jobId) => {
+        const controller = new AbortController();
+        add(this.attempts, jobId, controller);
+        const reason = missed.get(jobId);
+        if (reason !== undefined) controller.abort(reason);
+        return controller;
+      },
+      close: () => void this.watches.delete(missed),
+    };
   }
 
   forget(jobId: string, controller: AbortController): void {
@@ -52,6 +69,7 @@ export class JobSignals {
   }
 
   abort(jobId: string, reason: Error): void {
+    for (const missed of this.watches) missed.set(jobId, reason);
     for (const controller of this.attempts.get(jobId) ?? []) controller.abort(reason);
   }
 

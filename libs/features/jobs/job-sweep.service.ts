@@ -47,7 +47,7 @@ export class JobSweep {
 
   async sweep(): Promise<void> {
     if ((await this.leases.requeueExpired(BATCH)) > 0) this.relay.wake();
-    for (const job of await this.leases.claimExhausted(BATCH)) await this.giveUp(job);
+    for (const job of await this.leases.claimExhausted(BATCH, this.settlement.known())) await this.giveUp(job);
     // Last, for it asks the transport, which may be away.
     if ((await this.messages.redispatch()) > 0) this.relay.wake();
   }

@@ -12,10 +12,8 @@ export class JobTiming {
   readonly pollMs: number = 1_000;
   /** How long the relay owns an outbox row that it publishes. */
   readonly publishMs: number = 5_000;
-  /** After this long without an outbox row a queued job counts as lost on its way. */
+  /** After this long without an outbox row a queued job counts as lost on its way, unless messages of its lane wait. */
   readonly redispatchMs: number = 5_000;
-  /** The same while messages of its kind wait in a transport that keeps them: then it is most likely among those. */
-  readonly staleMs: number = 1_800_000;
   /** How long running handlers get to stop when the process shuts down. */
   readonly drainMs: number = 3_000;
   /** How often a reader looks into the log without being woken. */

@@ -4,6 +4,9 @@ import { DataDirectory } from '@backing/data-directory';
 import { PrometheusModule } from '@backing/prometheus';
 import { StandingModule } from '@features/standing';
 import { JobTransport } from '@kernel/jobs';
+import { DeadLettersRepository } from './dead-letters.repository';
+import { DeadLetters } from './dead-letters.service';
+import { DeadMessages } from './dead-messages.service';
 import { JobAttempts } from './job-attempts.service';
 import { JobHandlers } from './job-handlers.service';
 import { JobHeartbeat } from './job-heartbeat.service';
@@ -32,6 +35,9 @@ import { OutboxRelay } from './outbox-relay.service';
   providers: [
     { provide: JobTiming, useFactory: () => new JobTiming() },
     { provide: LEASE_HOLDER, inject: [DataDirectory], useFactory: (directory: DataDirectory) => directory.instanceId },
+    DeadLetters,
+    DeadLettersRepository,
+    DeadMessages,
     JobAttempts,
     JobHandlers,
     JobHeartbeat,
@@ -53,7 +59,7 @@ import { OutboxRelay } from './outbox-relay.service';
     LostMessages,
     OutboxRelay,
   ],
-  exports: [JobHandlers, Jobs, JobReader, JobRunner],
+  exports: [DeadLetters, JobHandlers, Jobs, JobReader, JobRunner],
 })
 export class JobsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
@@ -61,11 +67,13 @@ export class JobsModule implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly handlers: JobHandlers,
     private readonly work: JobWork,
     private readonly transport: JobTransport,
+    private readonly deadMessages: DeadMessages,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     this.handlers.register(this.discovery.getProviders().map((wrapper): unknown => wrapper.instance));
-    this.transport.know(this.handlers.kinds());
+    this.transport.know(this.handlers.lanes());
+    this.transport.onDead((dead) => this.deadMessages.take(dead));
     await this.work.start();
   }
 

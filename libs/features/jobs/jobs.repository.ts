@@ -3,6 +3,7 @@ import { PostgresClient, empty, pageConditions, pageOf, pageOrder, sql, type Que
 import type { Principal } from '@kernel/identity';
 import { TERMINAL_STATUSES, type JobEventName, type JobStatus } from '@kernel/jobs';
 import type { Page, PageQuery } from '@kernel/paging';
+import { aheadInLane } from './job-queue.repository';
 import { JOB_COLUMNS, type StoredJob, type JobFailure } from './job.entity';
 
 export interface JobFilter {
@@ -23,6 +24,8 @@ export interface Ending {
   data: object;
   result?: object;
   error?: JobFailure;
+  /** It failed, and not for a reason of its maker's. */
+  dead?: boolean;
 }
 
 /** Questions about the table of jobs, and the change that ends one. */
@@ -87,18 +90,19 @@ export class JobsRepository {
     );
   }
 
-  /** An estimate from the jobs ahead, those that run, and how long the last twenty of the kind took. */
-  async queuePosition(job: Pick<StoredJob, 'id' | 'kind'>): Promise<QueuePosition> {
-    const rows = await this.client.query<{ ahead: number; running: number; seconds: number | null }>(
-      sql`SELECT
-            (SELECT count(*)::int FROM jobs WHERE kind = ${job.kind} AND status = 'queued' AND id < ${job.id}::uuid) AS ahead,
-            (SELECT count(*)::int FROM jobs WHERE kind = ${job.kind} AND status = 'running') AS running,
+  /** An estimate from the turns of the workspaces, the jobs that run, and how long the last twenty of the kind took. */
+  async queuePosition({ id, kind }: Pick<StoredJob, 'id' | 'kind'>): Promise<QueuePosition> {
+    const rows = await this.client.query<{ version: number; running: number; seconds: number | null }>(
+      sql`SELECT contract_version AS version,
+            (SELECT count(*)::int FROM jobs WHERE kind = ${kind} AND status = 'running') AS running,
             (SELECT avg(seconds)::float8 FROM (
               SELECT extract(epoch FROM finished_at - started_at) AS seconds FROM jobs
-              WHERE kind = ${job.kind} AND status = 'succeeded' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 20) AS recent) AS seconds`,
+              WHERE kind = ${kind} AND status = 'succeeded' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 20) AS recent) AS seconds
+          FROM jobs WHERE id = ${id}::uuid`,
     );
-    const { ahead, running, seconds } = rows[0] ?? { ahead: 0, running: 0, seconds: null };
-    const position = ahead + 1;
+    const { version, running, seconds } = rows[0] ?? { version: 1, running: 0, seconds: null };
+    const [place] = await this.client.query<{ ahead: number }>(aheadInLane({ kind, version }, id));
+    const position = (place?.ahead ?? 0) + 1;
     return { position, etaSeconds: seconds === null ? null : Math.ceil((position * seconds) / Math.max(1, running)) };
   }
 
@@ -107,18 +111,21 @@ export class JobsRepository {
     return rows[0];
   }
 
-  /** Ends a job whose row this transaction has locked: the last status, its event, nothing left to publish. Nobody's epoch fits afterwards. */
+  /**
+   * Ends a job whose row this transaction has locked: the last status, its event, no message for one that waited: that of one at work
+   * may be another's turn. Nobody's epoch fits afterwards.
+   */
   async end(connection: Queryable, id: string, ending: Ending): Promise<StoredJob> {
     if (!TERMINAL_STATUSES.has(ending.status)) throw new Error(`${ending.status} does not end a job.`);
     const rows = await connection.query<StoredJob>(
       sql`WITH ended AS (
             UPDATE jobs SET status = ${ending.status}, epoch = epoch + 1, last_seq = last_seq + 1, lease_holder = NULL, lease_until = NULL,
-              retry_at = NULL, finished_at = now(), result = ${jsonOrNull(ending.result)}::jsonb, error = ${jsonOrNull(ending.error)}::jsonb,
+              retry_at = NULL, finished_at = now(), dead_at = CASE WHEN ${ending.dead === true} THEN now() END, result = ${jsonOrNull(ending.result)}::jsonb, error = ${jsonOrNull(ending.error)}::jsonb,
               cancel_requested_at = CASE WHEN ${ending.status === 'cancelled'} THEN now() ELSE cancel_requested_at END
             WHERE id = ${id}::uuid AND status NOT IN ('succeeded', 'failed', 'cancelled') RETURNING *
           ), last AS (
             INSERT INTO job_events (job_id, seq, event, data) SELECT id, last_seq, ${ending.event}, ${JSON.stringify(ending.data)}::jsonb FROM ended
-          ), unsent AS (DELETE FROM outbox WHERE job_id IN (SELECT id FROM ended))
+          ), unsent AS (DELETE FROM outbox WHERE job_id IN (SELECT id FROM jobs WHERE id = ${id}::uuid AND status = 'queued'))
           SELECT ${JOB_COLUMNS} FROM ended AS jobs`,
     );
     const job = rows[0];

@@ -90,13 +90,19 @@ export class Jobs {
     if (job.status !== 'failed' && job.status !== 'cancelled') {
       throw new AppError('conflict', `Only a failed or cancelled job can be retried; this one is ${job.status}.`);
     }
-    if (!this.handlers.accepts(job)) throw new AppError('conflict', 'The job cannot be repeated: its stored payload breaks its contract.');
+    return this.get(principal, await this.again(principal, job, requestId));
+  }
+
+  /** A new job that does the work of this one again, in the principal's name; answers its id. Errors: `forbidden`, `conflict`. */
+  async again(principal: Principal, job: StoredJob, requestId: string | null): Promise<string> {
+    const read = this.handlers.read(job);
+    if (read === undefined) throw new AppError('conflict', 'The job cannot be repeated: its stored payload breaks its contract.');
     const handler = this.handlers.get(job);
-    const { needs } = handler.contract;
+    const { needs, version: contractVersion } = handler.contract;
     if (!principal.scopes.has(needs)) throw new AppError('forbidden', `Doing this work again needs the scope ${needs}.`);
-    const { jobId } = await handler.retry(job, principal, requestId);
+    const { jobId } = await handler.retry({ ...job, ...read, contractVersion }, principal, requestId);
     this.wake();
-    return this.get(principal, jobId);
+    return jobId;
   }
 
   /** Resolves with the job when it is terminal, or with undefined when the time is up or the signal aborts. */

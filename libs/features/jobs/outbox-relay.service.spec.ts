@@ -1,13 +1,14 @@
 import { AppError } from '@kernel/errors';
 import type { JobMessage, JobTransport } from '@kernel/jobs';
-import type { JobOutboxRepository, OutboxRow } from './job-outbox.repository';
+import { JobHandlers } from './job-handlers.service';
+import type { JobOutboxRepository, OutboxRow, UnsentRow } from './job-outbox.repository';
 import { JobTiming } from './job-timing.entity';
 import { OutboxRelay } from './outbox-relay.service';
 
 /** An outbox in memory whose database may be away, and a transport that may refuse or hang. */
 class Bench {
   rows: OutboxRow[] = [];
-  released: string[] = [];
+  released: UnsentRow[] = [];
   published: string[] = [];
   claims = 0;
   inClaim = 0;
@@ -23,7 +24,7 @@ class Bench {
         this.claims += 1;
         this.inClaim += 1;
         this.mostInClaim = Math.max(this.mostInClaim, this.inClaim);
-        const found = this.rows.slice(0, 32);
+        const found = this.rows.slice(0, 500);
         await new Promise((resolve) => setTimeout(resolve, 5));
         this.inClaim -= 1;
         if (this.databaseAway) throw new AppError('unavailable', 'The database does not answer.');
@@ -32,11 +33,12 @@ class Bench {
       delete: async (ids: string[]) => {
         this.rows = this.rows.filter((row) => !ids.includes(row.id));
       },
-      release: async (ids: string[]) => {
-        this.released.push(...ids);
+      release: async (rows: UnsentRow[]) => {
+        this.released.push(...rows);
       },
     } as unknown as JobOutboxRepository,
     this.transport(),
+    new JobHandlers(),
     new JobTiming(),
   );
 
@@ -53,7 +55,9 @@ class Bench {
           listener();
         };
       },
+      delays: true,
       know: () => undefined,
+      onDead: () => undefined,
       waiting: async () => 0,
       publish: async (message) => {
         await this.publish(message);
@@ -63,7 +67,7 @@ class Bench {
   }
 
   add(...jobs: string[]): void {
-    this.rows.push(...jobs.map((jobId) => ({ id: `row-${jobId}`, jobId, kind: 'test.work' })));
+    this.rows.push(...jobs.map((jobId) => ({ id: `row-${jobId}`, jobId, kind: 'test.work', version: 1, delayMs: 0, tries: 0 })));
   }
 }
 
@@ -83,10 +87,10 @@ describe('OutboxRelay', () => {
   });
 
   it('publishes what is there, in batches, deletes it, and then looks once a second', async () => {
-    bench.add(...Array.from({ length: 70 }, (_, n) => String(n)));
+    bench.add(...Array.from({ length: 1_100 }, (_, n) => String(n)));
     bench.relay.start();
     await jest.advanceTimersByTimeAsync(20);
-    expect(bench.published).toEqual(Array.from({ length: 70 }, (_, n) => String(n)));
+    expect(bench.published).toEqual(Array.from({ length: 1_100 }, (_, n) => String(n)));
     expect(bench.rows).toEqual([]);
     expect(bench.claims).toBe(3);
     await jest.advanceTimersByTimeAsync(3_100);
@@ -135,7 +139,10 @@ describe('OutboxRelay', () => {
     bench.relay.start();
     await jest.advanceTimersByTimeAsync(5_100);
     expect(bench.published).toEqual(['goes']);
-    expect(bench.released).toEqual(['row-hangs', 'row-fails']);
+    expect(bench.released).toEqual([
+      { id: 'row-hangs', reason: 'The transport did not take the message in time.', delayMs: 1_000 },
+      { id: 'row-fails', reason: 'no', delayMs: 1_000 },
+    ]);
     expect(bench.rows.map((row) => row.jobId)).toEqual(['hangs', 'fails']);
   });
 });

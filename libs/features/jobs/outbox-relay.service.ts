@@ -1,15 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import { JobTransport } from '@kernel/jobs';
-import { JobOutboxRepository, type OutboxRow } from './job-outbox.repository';
+import { JobHandlers } from './job-handlers.service';
+import { JobOutboxRepository, type OutboxRow, type UnsentRow } from './job-outbox.repository';
 import { JobTiming } from './job-timing.entity';
 
-const BATCH = 32;
+const BATCH = 500;
 const BACKOFF_CAP_MS = 10_000;
 
 /**
  * Carries committed outbox rows to the transport, at least once each: claim, publish, delete. One loop, woken by `wake`, else by the clock;
- * an outage of the database or the transport slows it down and never ends it. A transport that is not ready leaves the rows to another process's relay.
+ * an outage of the database or the transport slows it down and never ends it, and a message that cannot be published is tried again by itself. A transport that is not ready leaves the rows to another process's relay.
  */
 @Injectable()
 export class OutboxRelay {
@@ -23,6 +24,7 @@ export class OutboxRelay {
   constructor(
     private readonly outbox: JobOutboxRepository,
     private readonly transport: JobTransport,
+    private readonly handlers: JobHandlers,
     private readonly timing: JobTiming,
   ) {
     transport.onReady(() => this.wake());
@@ -58,34 +60,39 @@ export class OutboxRelay {
   private async carry(): Promise<boolean> {
     if (!this.transport.ready) return false;
     try {
-      const rows = await this.outbox.claim(BATCH, this.timing.publishMs * 2);
+      const rows = await this.outbox.claim(BATCH, this.timing.publishMs * 2, this.transport.shared ? undefined : this.handlers.lanes());
       const unsent = await this.publish(rows);
-      if (unsent.length > 0) throw new AppError('unavailable', `${unsent.length} job messages could not be published.`);
+      // A message of its own trouble holds nobody up: only when none goes is it the transport's.
+      if (unsent.length > 0 && unsent.length === rows.length) throw new AppError('unavailable', unsent[0]?.reason ?? '');
       this.failures = 0;
       return rows.length === BATCH;
     } catch (error) {
       this.failures += 1;
-      if (this.failures === 1) this.logger.warn(`The outbox waits: ${error instanceof Error ? error.message : String(error)}`);
+      if (this.failures === 1) this.logger.warn(`The outbox waits: ${wordsOf(error)}`);
       return false;
     }
   }
 
-  private async publish(rows: OutboxRow[]): Promise<string[]> {
-    const results = await Promise.allSettled(
-      rows.map((row) => this.withDeadline(this.transport.publish({ job_id: row.jobId, kind: row.kind }))),
-    );
-    const idsOf = (status: 'fulfilled' | 'rejected'): string[] => rows.filter((_, n) => results[n]?.status === status).map((row) => row.id);
-    await this.outbox.delete(idsOf('fulfilled'));
-    const unsent = idsOf('rejected');
-    await this.outbox.release(unsent, this.timing.pollMs);
+  /** All at once, so that they share the waiting for their confirms; answers those that were not taken within the deadline. */
+  private async publish(rows: OutboxRow[]): Promise<UnsentRow[]> {
+    const reasons = rows.map((): string | undefined => 'The transport did not take the message in time.');
+    const publishing = rows.map(async ({ jobId, kind, version, delayMs }, n) => {
+      reasons[n] = await this.transport.publish({ job_id: jobId, kind, version }, delayMs).then(() => undefined, wordsOf);
+    });
+    await this.withinDeadline(Promise.all(publishing));
+    const sent = rows.filter((_, n) => reasons[n] === undefined).map(({ id }) => id);
+    const unsent = rows.flatMap(({ id, tries }, n) => {
+      const reason = reasons[n];
+      return reason === undefined ? [] : [{ id, reason, delayMs: this.timing.backoff(tries + 1) }];
+    });
+    await this.outbox.delete(sent);
+    await this.outbox.release(unsent);
     return unsent;
   }
 
-  private async withDeadline(publishing: Promise<void>): Promise<void> {
+  private async withinDeadline(publishing: Promise<unknown>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new AppError('timeout', 'The transport did not take the message in time.')), this.timing.publishMs);
-    });
+    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.timing.publishMs)));
     await Promise.race([publishing, deadline]).finally(() => clearTimeout(timer));
   }
 
@@ -101,3 +108,5 @@ export class OutboxRelay {
     this.resume = undefined;
   }
 }
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

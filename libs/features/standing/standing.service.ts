@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PostgresClient, sql } from '@backing/postgres';
 import { AppError } from '@kernel/errors';
-import type { Role, Scope } from '@kernel/identity';
+import type { Principal, Role, Scope } from '@kernel/identity';
 import { scopesOf } from './role-scopes';
 
 /** In whose name work goes on after its request has ended. */
@@ -24,9 +24,23 @@ export class Standing {
     throw new AppError('forbidden', `The work may not go on: its maker has lost the right ${scope}.`, { retryable: false });
   }
 
+  /** Such a maker as a principal, with what it may do now. Errors: `forbidden` for who has no place in the workspace (any more). */
+  async principal(bearer: Bearer): Promise<Principal> {
+    const { workspaceId, userId, apiKeyId } = bearer;
+    const row = await this.row(bearer);
+    const scopes = allowed(row, apiKeyId);
+    if (row === undefined || scopes.size === 0) throw new AppError('forbidden', 'The maker of the work has lost the right to it.');
+    const key = apiKeyId === null ? { kind: 'user' as const } : { kind: 'key' as const, keyId: apiKeyId };
+    return { ...key, userId, workspaceId, role: row.role, instanceAdmin: row.instance_admin, scopes };
+  }
+
+  private async scopes(bearer: Bearer): Promise<Set<Scope>> {
+    return allowed(await this.row(bearer), bearer.apiKeyId);
+  }
+
   /** Behind a workspace's key stands whoever made it, without the powers over the instance; the key's owner is a user that nobody can be. */
-  private async scopes({ workspaceId, userId, apiKeyId }: Bearer): Promise<Set<Scope>> {
-    const rows = await this.postgres.query<{ role: Role; instance_admin: boolean; scopes: Scope[] | null }>(
+  private async row({ workspaceId, userId, apiKeyId }: Bearer): Promise<Rights | undefined> {
+    const rows = await this.postgres.query<Rights>(
       sql`SELECT m.role, p.instance_admin AND k.made_by IS NULL AS instance_admin, k.scopes
           FROM users u
             LEFT JOIN api_keys k ON k.id = ${apiKeyId}::uuid AND k.owner_id = u.id AND k.workspace_id = ${workspaceId}::uuid
@@ -35,9 +49,18 @@ export class Standing {
             JOIN memberships m ON m.user_id = p.id AND m.workspace_id = ${workspaceId}::uuid
           WHERE u.id = ${userId}::uuid AND u.status = 'active' AND p.status = 'active'`,
     );
-    const [row] = rows;
-    if (row === undefined || (apiKeyId !== null && row.scopes === null)) return new Set();
-    const allowed = scopesOf(row.role, row.instance_admin);
-    return row.scopes === null ? allowed : new Set(row.scopes.filter((scope) => allowed.has(scope)));
+    return rows[0];
   }
+}
+
+interface Rights {
+  role: Role;
+  instance_admin: boolean;
+  scopes: Scope[] | null;
+}
+
+function allowed(row: Rights | undefined, apiKeyId: string | null): Set<Scope> {
+  if (row === undefined || (apiKeyId !== null && row.scopes === null)) return new Set();
+  const scopes = scopesOf(row.role, row.instance_admin);
+  return row.scopes === null ? scopes : new Set(row.scopes.filter((scope) => scopes.has(scope)));
 }

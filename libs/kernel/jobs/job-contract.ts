@@ -33,13 +33,36 @@ export interface JobContract<Payload> {
   maxAttempts: number;
   needs: Scope;
   payload: z.ZodType<Payload>;
+  /** Payloads of earlier versions that may still be in the queue, by version: what they were, and (by a transform) what they are in today's form. */
+  earlier: Readonly<Record<number, z.ZodType<Payload>>>;
+}
+
+/** The jobs of one kind in one version: who knows it takes them, who does not leaves them to others. */
+export interface JobLane {
+  kind: string;
+  version: number;
+}
+
+/** `kind@version` */
+export function laneName({ kind, version }: JobLane): string {
+  return `${kind}@${version}`;
+}
+
+/** Every lane whose jobs a process with this contract can run, the present version first. */
+export function lanesOf({ kind, version, earlier }: Pick<JobContract<unknown>, 'kind' | 'version' | 'earlier'>): JobLane[] {
+  return [version, ...Object.keys(earlier).map(Number)].map((known) => ({ kind, version: known }));
+}
+
+/** How a payload of this version is read; undefined for a version that the contract does not know. */
+export function payloadSchema<Payload>(contract: JobContract<Payload>, version: number): z.ZodType<Payload> | undefined {
+  return version === contract.version ? contract.payload : contract.earlier[version];
 }
 
 export function defineJob<Payload>(
   kind: string,
   payload: z.ZodType<Payload>,
-  options: { needs: Scope; version?: number; maxAttempts?: number },
+  options: { needs: Scope; version?: number; maxAttempts?: number; earlier?: Record<number, z.ZodType<Payload>> },
 ): JobContract<Payload> {
-  const { needs } = options;
-  return Object.freeze({ kind, payload, needs, version: options.version ?? 1, maxAttempts: options.maxAttempts ?? 5 });
+  const { needs, version = 1, maxAttempts = 5, earlier = {} } = options;
+  return Object.freeze({ kind, payload, needs, version, maxAttempts, earlier: Object.freeze({ ...earlier }) });
 }

@@ -48,6 +48,41 @@ export const jobSchema = z
   })
   .meta({ id: 'Job' });
 
+export const listDeadLettersQuery = pageQuery.extend({ kind: listJobsQuery.shape.kind });
+export type ListDeadLettersQuery = z.infer<typeof listDeadLettersQuery>;
+
+export const deadLetterSchema = z
+  .object({
+    ...jobSchema.shape,
+    workspace_id: z.uuid(),
+    owner_id: z.uuid().meta({ description: 'Whose job it was, and in whose name it is redriven.' }),
+  })
+  .meta({ id: 'DeadLetter' });
+export const deadLetterListSchema = listSchema('DeadLetterList', deadLetterSchema);
+
+export const redriveBody = z
+  .strictObject({
+    ids: z.array(z.uuid()).min(1).max(100).optional().meta({ description: 'These dead letters.' }),
+    all: z.literal(true).optional().meta({ description: 'The oldest hundred; `has_more` says whether any is left.' }),
+    kind: listJobsQuery.shape.kind.meta({ description: 'With `all`: only this kind.' }),
+    after: z.uuid().optional().meta({ description: 'With `all`: only dead letters after this one.' }),
+  })
+  .refine(({ ids, all }) => (ids === undefined) !== (all === undefined), { path: ['ids'], message: 'either ids or all must be given' });
+export type RedriveBody = z.infer<typeof redriveBody>;
+
+export const redriveSchema = z
+  .object({
+    data: z.array(
+      z.object({
+        id: z.uuid().meta({ description: 'The dead letter.' }),
+        job_id: z.uuid().nullable().meta({ description: 'The new job.' }),
+        error: z.object({ code: z.enum(ERROR_CODES as [ErrorCode, ...ErrorCode[]]), message: z.string() }).nullable(),
+      }),
+    ),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'Redrive' });
+
 export const jobListSchema = listSchema('JobList', jobSchema);
 
 /** The wire form of a job. */

@@ -9,6 +9,7 @@ import { Members1764600000001 } from './1764600000001-members';
 import { Lineage1764700000002 } from './1764700000002-lineage';
 import { Processes1764700000003 } from './1764700000003-processes';
 import { StoreChanges1764700000004 } from './1764700000004-store-changes';
+import { Dispatch1764800000003 } from './1764800000003-dispatch';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   Lineage1764700000002,
   Processes1764700000003,
   StoreChanges1764700000004,
+  Dispatch1764800000003,
 ];
