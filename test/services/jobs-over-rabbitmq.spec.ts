@@ -1,51 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from '@backing/postgres';
-import { queueOf, RabbitmqClient, RabbitmqTransport } from '@backing/rabbitmq';
-import { gate, JobsBench, testWork, untilAborted, type JobsProcess, type ProcessOptions } from '../support/jobs';
-import { look } from '../support/rabbitmq';
-import { startServerOf, type TestServer } from '../support/services';
+import { gate, untilAborted, type JobsBench, type JobsProcess, type ProcessOptions } from '../support/jobs';
+import { JobsOverRabbitmq } from '../support/jobs-over-rabbitmq';
 import { until } from '../support/until';
 
 const tell = (line: string): boolean => process.stdout.write(`${line}\n`);
-const QUEUE = queueOf(testWork);
 
-/** What the API does with the transport: it publishes and takes nothing. */
-class Publishing extends RabbitmqTransport {
-  override listen(callback: (error?: Error) => void): void {
-    callback();
-  }
-}
-
-/** Relay, sweep, runner and the transport on a real broker and PostgreSQL, in one process each, without the rest of the product. */
 describe('Jobs over RabbitMQ', () => {
-  let server: TestServer;
+  let place: JobsOverRabbitmq;
   let bench: JobsBench;
+  const api = (options?: ProcessOptions, url?: string): Promise<JobsProcess> => place.api(options, url);
+  const worker = (options?: ProcessOptions): Promise<JobsProcess> => place.worker(options);
+  const messages = (): Promise<number> => place.messages();
 
   beforeAll(async () => {
-    server = await startServerOf('rabbitmq', 'startRabbitmq');
-    bench = await JobsBench.open('postgres');
+    place = await JobsOverRabbitmq.open();
+    bench = place.bench;
   }, 120_000);
-  afterEach(async () => {
-    await bench.stopAll();
-    await look(server.url, async (connection) => (await connection.createChannel()).deleteQueue(QUEUE));
-  });
-  afterAll(async () => {
-    await bench?.close();
-    await server?.stop();
-  });
-
-  const begin = async (Transport: typeof RabbitmqTransport, options: ProcessOptions = {}, url = server.url): Promise<JobsProcess> => {
-    const client = new RabbitmqClient(url, { heartbeatSeconds: 1, connectMs: 1_000 });
-    const carrier = new Transport(client, { [testWork.kind]: 4 });
-    for (const part of [client.publishing, client.consuming]) Object.defineProperty(part, 'logger', { value: { log: quiet, warn: quiet } });
-    const process = await bench.process({ ...options, carrier, providers: [client, ...(options.providers ?? [])] });
-    if (url === server.url) await until(() => carrier.ready);
-    return process;
-  };
-  const api = (options?: ProcessOptions, url?: string) => begin(Publishing, options, url);
-  const worker = (options?: ProcessOptions) => begin(RabbitmqTransport, options);
-  const messages = (): Promise<number> =>
-    look(server.url, async (connection) => (await (await connection.createChannel()).checkQueue(QUEUE)).messageCount);
+  afterEach(() => place.clear());
+  afterAll(() => place?.close());
 
   it('begin soon after they were accepted', async () => {
     const startedAt = new Map<string, number>();
@@ -87,7 +60,7 @@ describe('Jobs over RabbitMQ', () => {
     // Ten times as long as makes a message overdue, and twenty sweeps.
     await delay(2_000);
     expect(await messages()).toBe(3);
-    await look(server.url, async (connection) => (await connection.createChannel()).purgeQueue(QUEUE));
+    await place.purge();
     await until(async () => (await messages()) === 3);
     const working = await worker();
     for (const id of ids) expect(await bench.ended(working, id)).toMatchObject({ status: 'succeeded', attempt: 1 });
@@ -170,5 +143,3 @@ describe('Jobs over RabbitMQ', () => {
     expect(await bench.effects(id)).toHaveLength(1);
   });
 });
-
-const quiet = (): void => undefined;

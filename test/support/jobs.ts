@@ -21,6 +21,7 @@ import {
   JobsRepository,
   JobSweep,
   JobTiming,
+  type AcceptanceOptions,
   type JobContext,
   type JobOutcome,
   type SettledJob,
@@ -38,9 +39,17 @@ import { openDatabase, type DatabaseKind, type TestDatabase } from './databases'
 export const testWork = defineJob('test.work', z.strictObject({ name: z.string() }), { needs: 'chat', maxAttempts: 3 });
 type Payload = { name: string };
 
+/** The next version of the same work; a handler of it runs the jobs of the first as well. */
+export const testWorkTwo = defineJob('test.work', z.strictObject({ name: z.string(), note: z.string() }), {
+  needs: 'chat',
+  maxAttempts: 3,
+  version: 2,
+  earlier: { 1: testWork.payload.transform(({ name }) => ({ name, note: 'of the first version' })) },
+});
+
 /** A handler that does what the test tells it, and leaves one row in `effects` for each end that it settles. */
 export class TestHandler extends JobHandler<Payload> {
-  readonly contract: JobContract<Payload> = testWork;
+  contract: JobContract<Payload> = testWork;
   /** Attempts that were begun, in order. */
   readonly attempts: JobContext<Payload>[] = [];
   work: (context: JobContext<Payload>) => Promise<object> = async () => ({});
@@ -193,9 +202,10 @@ export class JobsBench {
   }
 
   /** Accepts a job in one statement and, through `process`, has it dispatched at once. */
-  async accept(process: JobsProcess, options: { visibility?: 'private' | 'workspace'; subjectId?: string } = {}): Promise<string> {
+  async accept(process: JobsProcess, options: Partial<AcceptanceOptions> = {}, contract: JobContract<Payload> = testWork): Promise<string> {
     const { workspaceId, ownerId } = this;
-    const acceptance = process.jobs.acceptance(testWork, { name: 'test' }, { workspaceId, ownerId, ...options });
+    const payload = contract.version === 1 ? { name: 'test' } : { name: 'test', note: 'of the second version' };
+    const acceptance = process.jobs.acceptance(contract, payload, { workspaceId, ownerId, ...options });
     await this.database.client.query(sql`WITH ${acceptance.ctes} SELECT id FROM job`);
     process.jobs.wake();
     return acceptance.jobId;
