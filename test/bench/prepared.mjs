@@ -23,7 +23,7 @@ function hotStatements(client) {
   return {
     'auth, a key': () => new PrincipalsRepository(client).findKey(Buffer.alloc(32)),
     'auth, a login': () => new PrincipalsRepository(client).findLogin(id, id, id),
-    'claim of a job': () => new JobLeaseRepository(client, new JobTiming(), 'bench').claim(id, ['bench@1']),
+    'claim of a job': () => new JobLeaseRepository(client, new JobTiming(), { delays: true }, 'bench').claim(id, ['bench@1']),
     'append of an event': () => new JobLogRepository(client).append({ id, epoch: 1 }, 'delta', { text: 'word' }),
   };
 }

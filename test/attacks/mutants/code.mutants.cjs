@@ -2,9 +2,9 @@
 const code = (guard, cases, file, find, replace) => ({ guard, file, find, replace, spec: 'cases/code', cases });
 
 module.exports = [
-  code('payload-of-a-job', ['C13'], 'libs/features/jobs/job-attempts.service.ts', 'if (!payload.success)', 'if (false)'),
-  code('payload-of-an-ended-job', ['C13'], 'libs/features/jobs/job-settlement.service.ts', 'this.handlers.accepts(job) ?', 'true ?'),
-  code('payload-of-a-repeated-job', ['C13'], 'libs/features/jobs/jobs.service.ts', 'if (!this.handlers.accepts(job))', 'if (false)'),
+  code('payload-of-a-job', ['C13'], 'libs/features/jobs/job-attempts.service.ts', 'if (read === undefined)', 'if (false)'),
+  code('payload-of-an-ended-job', ['C13'], 'libs/features/jobs/job-settlement.service.ts', 'read === undefined ?', 'false ?'),
+  code('payload-of-a-repeated-job', ['C13'], 'libs/features/jobs/jobs.service.ts', 'if (read === undefined)', 'if (false)'),
   code(
     'known-fields-of-runs',
     ['C02'],

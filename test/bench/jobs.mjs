@@ -1,0 +1,186 @@
+// npm run bench:jobs -- [--jobs 200] [--rows 50000] [--finished 1000000]: what a job costs over a real PostgreSQL and RabbitMQ.
+// accept: the accepting statement against a plain insert of the same row, in turn; start: from the commit of the accepting statement to the handler, at 20 jobs/s;
+// relay: rows of the outbox published and deleted in a second; claim: the time of one claim with nothing, 10,000 and a million finished jobs in the table, and with
+// 10,000 that wait, in one workspace and in a thousand.
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { fdatasyncMedian, JobLeaseRepository, Jobs, OutboxRelay, quantile, sql, Stage, v7, work } from './jobs-stage.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    jobs: { type: 'string', default: '200' },
+    rows: { type: 'string', default: '50000' },
+    finished: { type: 'string', default: '1000000' },
+  },
+});
+const JOBS = Number(options.jobs);
+const ROWS = Number(options.rows);
+const PAUSE_MS = 50;
+const CLAIMS = 200;
+const tell = (line) => process.stdout.write(`${line}\n`);
+
+let missed = 0;
+function judge(line, good) {
+  if (!good) missed += 1;
+  tell(`${line}: ${good ? 'met' : 'MISSED'}`);
+}
+
+async function timed(action) {
+  const started = performance.now();
+  await action();
+  return performance.now() - started;
+}
+
+function acceptance(stage, jobs, workspaceId = stage.workspaceId) {
+  const { jobId, ctes } = jobs.acceptance(work, { name: 'bench' }, { workspaceId, ownerId: stage.ownerId });
+  return { jobId, statement: sql`WITH ${ctes} SELECT id FROM job` };
+}
+
+/** The same row as an acceptance writes, alone. */
+const plainInsert = (
+  stage,
+) => sql`INSERT INTO jobs (id, workspace_id, owner_id, api_key_id, visibility, kind, contract_version, payload, subject_id, max_attempts,
+    last_seq, retry_of, request_id)
+  VALUES (${v7()}::uuid, ${stage.workspaceId}::uuid, ${stage.ownerId}::uuid, ${null}::uuid, ${'private'}, ${work.kind}, ${work.version},
+    ${JSON.stringify({ name: 'bench' })}::jsonb, ${null}::uuid, ${work.maxAttempts}, 1, ${null}::uuid, ${null})`;
+
+async function benchAccept(stage, jobs) {
+  const times = { accept: [], plain: [] };
+  for (let n = 0; n < 600; n += 1) {
+    times.plain.push(await timed(() => stage.client.query(plainInsert(stage))));
+    times.accept.push(await timed(() => stage.client.query(acceptance(stage, jobs).statement)));
+  }
+  await stage.client.query(sql`DELETE FROM jobs`);
+  const [accept, plain] = [quantile(times.accept, 0.5), quantile(times.plain, 0.5)];
+  judge(
+    `accept: p50 ${accept.toFixed(2)} ms, a plain insert of the same row ${plain.toFixed(2)} ms, ratio ${(accept / plain).toFixed(2)} (<= 1.20)`,
+    accept / plain <= 1.2,
+  );
+}
+
+async function benchStart(stage, jobs) {
+  const disk = fdatasyncMedian();
+  const times = [];
+  const one = async () => {
+    const { jobId, statement } = acceptance(stage, jobs);
+    const begun = new Promise((resolve) => stage.worker.begun.set(jobId, resolve));
+    await stage.client.query(statement);
+    const accepted = performance.now();
+    jobs.wake();
+    return (await begun) - accepted;
+  };
+  for (let n = 0; n < 10; n += 1) await one();
+  for (let n = 0; n < JOBS; n += 1) {
+    const [took] = await Promise.all([one(), delay(PAUSE_MS)]);
+    times.push(took);
+  }
+  const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
+  const most = disk <= 1 ? 25 : 100;
+  judge(
+    `accept -> handler start at 20 jobs/s: p50 ${p50.toFixed(1)} ms (<= 5), p99 ${p99.toFixed(1)} ms (<= ${most}); fdatasync p50 ${disk.toFixed(2)} ms, ` +
+      `again ${fdatasyncMedian().toFixed(2)} ms`,
+    p50 <= 5 && p99 <= most,
+  );
+}
+
+async function benchRelay(stage, app) {
+  const { client } = stage;
+  const left = async () => (await client.query(sql`SELECT count(*)::int AS rows FROM outbox`))[0].rows;
+  await client.query(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts, status, finished_at)
+    SELECT gen_random_uuid(), ${stage.workspaceId}::uuid, ${stage.ownerId}::uuid, 'bench.other', 1, '{}', 1, 'succeeded', now() FROM generate_series(1, ${ROWS})`);
+  await client.query(sql`INSERT INTO outbox (id, job_id, kind) SELECT gen_random_uuid(), id, kind FROM jobs WHERE kind = 'bench.other'`);
+  await client.query(sql`ANALYZE outbox`);
+  const started = performance.now();
+  app.get(OutboxRelay).wake();
+  while ((await left()) > 0) await delay(50);
+  const rate = ROWS / ((performance.now() - started) / 1_000);
+  judge(`relay: ${ROWS} rows published with confirms and deleted, ${Math.round(rate)} rows/s (>= 10000)`, rate >= 10_000);
+  await client.query(sql`DELETE FROM jobs`);
+}
+
+async function claims(stage, jobs, leases) {
+  for (let n = 0; n < CLAIMS; n += 1) await stage.client.query(acceptance(stage, jobs).statement);
+  const times = [];
+  for (let n = 0; n < CLAIMS; n += 1) times.push(await timed(() => leases.claimNext(work)));
+  await stage.client.query(sql`DELETE FROM jobs WHERE status = 'running'`);
+  return quantile(times, 0.5);
+}
+
+/** Ended jobs of twenty workspaces over a month, as a table of an instance in use holds them. */
+async function finish(stage, workspaces, count) {
+  for (let left = count; left > 0; left -= 100_000) {
+    await stage.client
+      .query(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts, status, attempt, created_at, started_at, finished_at)
+      SELECT gen_random_uuid(), (${workspaces}::uuid[])[1 + n % ${workspaces.length}], ${stage.ownerId}::uuid, ${work.kind}, 1, '{"name":"old"}', 5, 'succeeded', 1,
+        now() - n * interval '2 seconds', now() - n * interval '2 seconds', now() - n * interval '2 seconds' + interval '1 second'
+      FROM generate_series(1, ${Math.min(left, 100_000)}) AS n`);
+  }
+  await stage.client.query(sql`ANALYZE jobs`);
+}
+
+async function benchClaim(stage, jobs, leases) {
+  const others = Array.from({ length: 19 }, () => [v7(), v7()]);
+  for (const [workspace, owner] of others) await stage.account(workspace, owner);
+  const workspaces = [stage.workspaceId, ...others.map(([workspace]) => workspace)];
+  await claims(stage, jobs, leases);
+  const points = [];
+  let there = 0;
+  for (const count of [0, 10_000, Number(options.finished)]) {
+    await finish(stage, workspaces, count - there);
+    there = count;
+    const times = [];
+    for (let n = 0; n < 3; n += 1) times.push(await claims(stage, jobs, leases));
+    points.push([count, Math.min(...times)]);
+  }
+  const slope = slopeOf(points.map(([count, time]) => [Math.log10(Math.max(1, count)), Math.log10(time)]));
+  const seen = points.map(([count, time]) => `${count}: ${time.toFixed(2)} ms`).join(', ');
+  judge(`claim with so many finished jobs: ${seen}; log-log slope ${slope.toFixed(3)} (<= 0.1)`, slope <= 0.1);
+}
+
+async function benchQueue(stage, jobs, leases) {
+  for (const spaces of [1, 1_000]) {
+    const queued = Array.from({ length: spaces }, () => v7());
+    await stage.client.query(
+      sql`INSERT INTO workspaces (id, name, owner_id) SELECT id, 'w', ${stage.ownerId}::uuid FROM unnest(${queued}::uuid[]) AS id`,
+    );
+    await stage.client.query(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts)
+      SELECT gen_random_uuid(), (${queued}::uuid[])[1 + n % ${spaces}], ${stage.ownerId}::uuid, ${work.kind}, 1, '{"name":"waits"}', 5
+      FROM generate_series(1, 10000) AS n`);
+    await stage.client.query(sql`ANALYZE jobs`);
+    const times = [];
+    for (let n = 0; n < 50; n += 1) times.push(await timed(() => leases.claimNext(work)));
+    const { id } = (await stage.client.query(sql`SELECT id FROM jobs WHERE status = 'queued' LIMIT 1`))[0];
+    const place = await timed(async () => jobs.queuePosition({ id, kind: work.kind, status: 'queued' }));
+    tell(
+      `claim with 10000 that wait in ${spaces} workspaces: p50 ${quantile(times, 0.5).toFixed(2)} ms; a place in that queue: ${place.toFixed(0)} ms`,
+    );
+    await stage.client.query(sql`DELETE FROM jobs WHERE status <> 'succeeded'`);
+  }
+}
+
+function slopeOf(points) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map((point) => point[0])), mean(points.map((point) => point[1]))];
+  return (
+    points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0)
+  );
+}
+
+const stage = await Stage.open();
+try {
+  const app = await stage.accepting();
+  const jobs = app.get(Jobs);
+  // While the relay and the sweep of a process look at the table, they are part of what is measured only where they have to be.
+  await benchRelay(stage, app);
+  const working = await stage.working();
+  await benchStart(stage, jobs);
+  const leases = new JobLeaseRepository(stage.client, { leaseMs: 600_000 }, { delays: true }, 'bench');
+  for (const running of [working, app]) await running.close();
+  stage.apps = [];
+  await benchAccept(stage, jobs);
+  await benchClaim(stage, jobs, leases);
+  await benchQueue(stage, jobs, leases);
+} finally {
+  await stage.close();
+}
+process.exitCode = missed === 0 ? 0 : 1;
