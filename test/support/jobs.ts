@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import type { INestMicroservice } from '@nestjs/common';
+import type { INestMicroservice, Type } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { DataDirectory } from '@backing/data-directory';
@@ -111,6 +111,11 @@ export class JobsProcess {
   readonly sweep = this.app.get(JobSweep);
   readonly handlers = this.app.get(JobHandlers);
 
+  /** A provider of one of its modules. */
+  get<T>(type: Type<T>): T {
+    return this.app.get(type, { strict: false });
+  }
+
   /** As if the message of this job had come. */
   run(jobId: string): Promise<void> {
     return this.runner.run({ job_id: jobId, kind: testWork.kind, version: testWork.version });
@@ -129,6 +134,8 @@ export interface ProcessOptions {
   idle?: boolean;
   handler?: (handler: TestHandler) => void;
   providers?: object[];
+  /** Modules of features with jobs of their own. */
+  imports?: Type[];
   /** In the place of the transport inside the process. */
   carrier?: CustomTransportStrategy & JobTransport;
 }
@@ -166,12 +173,13 @@ export class JobsBench {
     idle = false,
     handler: prepare,
     providers = [],
+    imports = [],
     carrier,
   }: ProcessOptions = {}): Promise<JobsProcess> {
     const { client } = this.database;
     const handler: TestHandler = new TestHandler(() => ({ jobs: process.jobs, client }));
     prepare?.(handler);
-    const transport = carrier ?? new InProcessTransport({ 'test.work': idle ? 0 : 4 });
+    const transport = carrier ?? new InProcessTransport({ 'test.work': idle ? 0 : 4, 'reports.add-up': idle ? 0 : 1 });
     @Global()
     @Module({
       providers: [
@@ -187,7 +195,7 @@ export class JobsBench {
       exports: [AppConfig, DataDirectory, Fanout, JobTransport, PostgresClient, PostgresListener],
     })
     class GroundModule {}
-    const testing = Test.createTestingModule({ imports: [GroundModule, JobsModule], controllers: [JobsConsumer] });
+    const testing = Test.createTestingModule({ imports: [GroundModule, JobsModule, ...imports], controllers: [JobsConsumer] });
     const module = await testing
       .overrideProvider(JobTiming)
       .useValue(new JobTiming({ ...SHORT, ...timing }))

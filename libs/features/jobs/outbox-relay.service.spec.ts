@@ -145,4 +145,16 @@ describe('OutboxRelay', () => {
     ]);
     expect(bench.rows.map((row) => row.jobId)).toEqual(['hangs', 'fails']);
   });
+
+  it('is not slowed down by a message that nobody takes', async () => {
+    bench.publish = ({ job_id }) => (job_id === 'fails' ? Promise.reject(new Error('no queue')) : Promise.resolve());
+    bench.relay.start();
+    for (let round = 0; round < 10; round += 1) {
+      if (round === 0) bench.add('fails');
+      bench.add(String(round));
+      await jest.advanceTimersByTimeAsync(1_100);
+    }
+    expect(bench.published).toEqual(Array.from({ length: 10 }, (_, n) => String(n)));
+    expect(bench.rows.map((row) => row.jobId)).toEqual(['fails']);
+  });
 });
