@@ -50,16 +50,15 @@ export function aheadInLane(lane: JobLane, id: string): Sql {
       SELECT jobs.id, jobs.workspace_id, row_number() OVER (PARTITION BY jobs.workspace_id ORDER BY jobs.id) - 1 AS before,
         first_value(jobs.id) OVER (PARTITION BY jobs.workspace_id ORDER BY jobs.id) AS head
       FROM jobs WHERE ${queuedIn(lane)} AND (${isDue} OR jobs.id = ${id}::uuid)
-    ), spaces AS (
+    ), spaces AS MATERIALIZED (
       SELECT space.workspace_id,
         (SELECT count(*) FROM jobs WHERE jobs.status = 'running' AND jobs.kind = ${lane.kind} AND jobs.workspace_id = space.workspace_id) AS at_work,
-        (SELECT max(jobs.started_at) FROM jobs
+        (SELECT coalesce(max(jobs.started_at), '-infinity') FROM jobs
           WHERE jobs.kind = ${lane.kind} AND jobs.workspace_id = space.workspace_id AND jobs.started_at IS NOT NULL) AS served_at
       FROM (SELECT DISTINCT workspace_id FROM queued) AS space
-    ), ranked AS (
-      SELECT queued.id, row_number() OVER (
-        ORDER BY spaces.at_work + queued.before, spaces.at_work DESC, spaces.served_at NULLS FIRST, queued.head) - 1 AS ahead
+    ), places AS MATERIALIZED (
+      SELECT queued.id, ROW(spaces.at_work + queued.before, -spaces.at_work, spaces.served_at, queued.head) AS place
       FROM queued JOIN spaces USING (workspace_id)
     )
-    SELECT ahead::int FROM ranked WHERE id = ${id}::uuid`;
+    SELECT count(*)::int AS ahead FROM places WHERE place < (SELECT place FROM places WHERE id = ${id}::uuid)`;
 }
