@@ -12,6 +12,7 @@ const load = (path) => require(join(repository, 'dist', path));
 const { Global, Module } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 const { z } = require('zod');
+const { Client } = require('pg');
 const { v7 } = require('uuid');
 const { DataDirectory } = load('libs/backing/data-directory');
 const { MemoryFanout } = load('libs/backing/memory');
@@ -97,6 +98,14 @@ export class Stage {
     await client.query(sql`INSERT INTO memberships (workspace_id, user_id, role) VALUES (${workspaceId}, ${userId}, 'owner')`);
   }
 
+  /** A statement that prepares or clears the table, and may take long. */
+  async prepare({ text, values }) {
+    const client = new Client({ connectionString: this.postgres.url });
+    await client.connect();
+    await client.query({ text, values });
+    await client.end();
+  }
+
   accepting() {
     return this.start(Publishing);
   }
@@ -105,8 +114,12 @@ export class Stage {
     return this.start(RabbitmqTransport);
   }
 
+  async endProcesses() {
+    for (const app of this.apps.splice(0)) await app.close();
+  }
+
   async close() {
-    for (const app of this.apps) await app.close();
+    await this.endProcesses();
     await this.client.onApplicationShutdown();
     await Promise.all([this.postgres.stop(), this.rabbitmq.stop()]);
   }

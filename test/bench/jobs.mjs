@@ -1,4 +1,4 @@
-// npm run bench:jobs -- [--jobs 200] [--rows 50000] [--finished 1000000]: what a job costs over a real PostgreSQL and RabbitMQ.
+// npm run bench:jobs -- [--only relay,start,accept,claim] [--jobs 200] [--rows 50000] [--finished 1000000]: what a job costs over a real PostgreSQL and RabbitMQ.
 // accept: the accepting statement against a plain insert of the same row, in turn; start: from the commit of the accepting statement to the handler, at 20 jobs/s;
 // relay: rows of the outbox published and deleted in a second; claim: the time of one claim with nothing, 10,000 and a million finished jobs in the table, and with
 // 10,000 that wait, in one workspace and in a thousand.
@@ -8,6 +8,7 @@ import { fdatasyncMedian, JobLeaseRepository, Jobs, OutboxRelay, quantile, sql, 
 
 const { values: options } = parseArgs({
   options: {
+    only: { type: 'string', default: 'relay,start,accept,claim' },
     jobs: { type: 'string', default: '200' },
     rows: { type: 'string', default: '50000' },
     finished: { type: 'string', default: '1000000' },
@@ -50,7 +51,7 @@ async function benchAccept(stage, jobs) {
     times.plain.push(await timed(() => stage.client.query(plainInsert(stage))));
     times.accept.push(await timed(() => stage.client.query(acceptance(stage, jobs).statement)));
   }
-  await stage.client.query(sql`DELETE FROM jobs`);
+  await stage.prepare(sql`DELETE FROM jobs`);
   const [accept, plain] = [quantile(times.accept, 0.5), quantile(times.plain, 0.5)];
   judge(
     `accept: p50 ${accept.toFixed(2)} ms, a plain insert of the same row ${plain.toFixed(2)} ms, ratio ${(accept / plain).toFixed(2)} (<= 1.20)`,
@@ -86,23 +87,23 @@ async function benchStart(stage, jobs) {
 async function benchRelay(stage, app) {
   const { client } = stage;
   const left = async () => (await client.query(sql`SELECT count(*)::int AS rows FROM outbox`))[0].rows;
-  await client.query(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts, status, finished_at)
+  await stage.prepare(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts, status, finished_at)
     SELECT gen_random_uuid(), ${stage.workspaceId}::uuid, ${stage.ownerId}::uuid, 'bench.other', 1, '{}', 1, 'succeeded', now() FROM generate_series(1, ${ROWS})`);
-  await client.query(sql`INSERT INTO outbox (id, job_id, kind) SELECT gen_random_uuid(), id, kind FROM jobs WHERE kind = 'bench.other'`);
-  await client.query(sql`ANALYZE outbox`);
+  await stage.prepare(sql`INSERT INTO outbox (id, job_id, kind) SELECT gen_random_uuid(), id, kind FROM jobs WHERE kind = 'bench.other'`);
+  await stage.prepare(sql`ANALYZE outbox`);
   const started = performance.now();
   app.get(OutboxRelay).wake();
   while ((await left()) > 0) await delay(50);
   const rate = ROWS / ((performance.now() - started) / 1_000);
   judge(`relay: ${ROWS} rows published with confirms and deleted, ${Math.round(rate)} rows/s (>= 10000)`, rate >= 10_000);
-  await client.query(sql`DELETE FROM jobs`);
+  await stage.prepare(sql`DELETE FROM jobs`);
 }
 
 async function claims(stage, jobs, leases) {
   for (let n = 0; n < CLAIMS; n += 1) await stage.client.query(acceptance(stage, jobs).statement);
   const times = [];
   for (let n = 0; n < CLAIMS; n += 1) times.push(await timed(() => leases.claimNext(work)));
-  await stage.client.query(sql`DELETE FROM jobs WHERE status = 'running'`);
+  await stage.prepare(sql`DELETE FROM jobs WHERE status = 'running'`);
   return quantile(times, 0.5);
 }
 
@@ -115,7 +116,7 @@ async function finish(stage, workspaces, count) {
         now() - n * interval '2 seconds', now() - n * interval '2 seconds', now() - n * interval '2 seconds' + interval '1 second'
       FROM generate_series(1, ${Math.min(left, 100_000)}) AS n`);
   }
-  await stage.client.query(sql`ANALYZE jobs`);
+  await stage.prepare(sql`ANALYZE jobs`);
 }
 
 async function benchClaim(stage, jobs, leases) {
@@ -140,13 +141,13 @@ async function benchClaim(stage, jobs, leases) {
 async function benchQueue(stage, jobs, leases) {
   for (const spaces of [1, 1_000]) {
     const queued = Array.from({ length: spaces }, () => v7());
-    await stage.client.query(
+    await stage.prepare(
       sql`INSERT INTO workspaces (id, name, owner_id) SELECT id, 'w', ${stage.ownerId}::uuid FROM unnest(${queued}::uuid[]) AS id`,
     );
-    await stage.client.query(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts)
+    await stage.prepare(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts)
       SELECT gen_random_uuid(), (${queued}::uuid[])[1 + n % ${spaces}], ${stage.ownerId}::uuid, ${work.kind}, 1, '{"name":"waits"}', 5
       FROM generate_series(1, 10000) AS n`);
-    await stage.client.query(sql`ANALYZE jobs`);
+    await stage.prepare(sql`ANALYZE jobs`);
     const times = [];
     for (let n = 0; n < 50; n += 1) times.push(await timed(() => leases.claimNext(work)));
     const { id } = (await stage.client.query(sql`SELECT id FROM jobs WHERE status = 'queued' LIMIT 1`))[0];
@@ -154,7 +155,7 @@ async function benchQueue(stage, jobs, leases) {
     tell(
       `claim with 10000 that wait in ${spaces} workspaces: p50 ${quantile(times, 0.5).toFixed(2)} ms; a place in that queue: ${place.toFixed(0)} ms`,
     );
-    await stage.client.query(sql`DELETE FROM jobs WHERE status <> 'succeeded'`);
+    await stage.prepare(sql`DELETE FROM jobs WHERE status <> 'succeeded'`);
   }
 }
 
@@ -166,20 +167,24 @@ function slopeOf(points) {
   );
 }
 
+const ONLY = options.only.split(',');
 const stage = await Stage.open();
 try {
   const app = await stage.accepting();
   const jobs = app.get(Jobs);
-  // While the relay and the sweep of a process look at the table, they are part of what is measured only where they have to be.
-  await benchRelay(stage, app);
-  const working = await stage.working();
-  await benchStart(stage, jobs);
-  const leases = new JobLeaseRepository(stage.client, { leaseMs: 600_000 }, { delays: true }, 'bench');
-  for (const running of [working, app]) await running.close();
-  stage.apps = [];
-  await benchAccept(stage, jobs);
-  await benchClaim(stage, jobs, leases);
-  await benchQueue(stage, jobs, leases);
+  if (ONLY.includes('relay')) await benchRelay(stage, app);
+  if (ONLY.includes('start')) {
+    await stage.working();
+    await benchStart(stage, jobs);
+  }
+  // What follows is about the database alone: nobody else looks at it.
+  await stage.endProcesses();
+  if (ONLY.includes('accept')) await benchAccept(stage, jobs);
+  if (ONLY.includes('claim')) {
+    const leases = new JobLeaseRepository(stage.client, { leaseMs: 600_000 }, { delays: true }, 'bench');
+    await benchClaim(stage, jobs, leases);
+    await benchQueue(stage, jobs, leases);
+  }
 } finally {
   await stage.close();
 }

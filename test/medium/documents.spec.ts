@@ -55,8 +55,8 @@ describeModels('Reading a document', () => {
       client().query<{ id: string; kind: string; ordinal: number; start: number; end: number; text: string; tokens: number }>(
         sql`SELECT id, kind, ordinal, start_offset AS start, end_offset AS "end", text, tokens FROM points WHERE document_id = ${id} ORDER BY kind, ordinal`,
       );
-    /** Stops the job at its `n`th batch, until `go` is called. */
-    const heldAt = (n: number): { reached: Promise<void>; go: () => void } => {
+    /** Stops the job at its `n`th batch, until `go` is called; `inputs` gets what the model is given. */
+    const heldAt = (n: number, inputs: string[] = []): { reached: Promise<void>; go: () => void } => {
       const models = get(Models);
       const embed = models.embed.bind(models);
       let go = (): void => undefined;
@@ -70,6 +70,7 @@ describeModels('Reading a document', () => {
           arrive();
           await Promise.race([gate, new Promise((resolve) => request.signal.addEventListener('abort', resolve))]);
         }
+        inputs.push(...request.texts);
         return embed(request, account);
       });
       return { reached, go };
@@ -137,6 +138,30 @@ describeModels('Reading a document', () => {
       expect(inputs.length).toBeLessThanOrEqual(found.length - 2 * BATCH);
       expect(await mine.remains()).toMatchObject({ documents: 1, points: found.length, vectors: found.length });
       expect((await mine.get(id)).status).toBe('ready');
+    });
+
+    it('goes on where a worker that vanished had come to: no text of a committed batch is embedded again', async () => {
+      const inputs: string[] = [];
+      const held = heldAt(3, inputs);
+      const { id, jobId } = mine.accepted(await mine.upload(LONG, 'log.md'));
+      await held.reached;
+      expect(await points(id)).toHaveLength(2 * BATCH);
+      const before = inputs.length;
+      // Nobody keeps the lease any more, and another attempt takes it; what the old one still does is refused.
+      await client().query(sql`UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = ${jobId}::uuid`);
+      const events = await mine.events(jobId);
+      expect(events.filter((event) => ['reset', 'started'].includes(event.event)).map((event) => event.data)).toEqual([
+        { attempt: 1 },
+        { attempt: 2, reason: 'The worker stopped.' },
+        { attempt: 2 },
+      ]);
+      expect(events.at(-1)).toMatchObject({ event: 'done' });
+      const found = await points(id);
+      const committed = new Set(inputs.slice(0, 2 * BATCH));
+      expect([before, committed.size]).toEqual([2 * BATCH, 2 * BATCH]);
+      expect(inputs.slice(before).filter((text) => committed.has(text))).toEqual([]);
+      expect(new Set(inputs).size).toBe(found.length);
+      expect(await mine.remains()).toMatchObject({ documents: 1, points: found.length, vectors: found.length });
     });
 
     it('shows nothing before it is whole, and leaves nothing when it is cancelled', async () => {
