@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { mulberry } from '../random.mjs';
 
 /**
  * How often each is chosen, and seconds from the kill to the first success that are allowed: a job that ended, of those accepted after the kill, where `jobs`
@@ -72,15 +73,4 @@ export class Killer {
     }
     return this.victims.at(-1);
   }
-}
-
-/** Mulberry32 (Tommy Ettinger, public domain): the same seed chooses the same victims. */
-function mulberry(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
