@@ -43,11 +43,11 @@ export class Killer {
       const away = kills.map((kill) => kill.away).sort((one, other) => one - other);
       const at = (values, share) => values[Math.min(values.length - 1, Math.floor(values.length * share))].toFixed(2);
       const allowed = VICTIMS[victim].seconds;
-      const isLate = allowed !== undefined && Number(at(seconds, SHARE)) > allowed;
+      const isLate = Number(at(seconds, SHARE)) > allowed;
       late += isLate ? 1 : 0;
       say(
         `${victim.padEnd(9)} ${String(kills.length).padStart(3)} kills | first success after p50 ${at(seconds, 0.5)} s, p90 ${at(seconds, SHARE)} s, most ${at(seconds, 1)} s` +
-          ` | itself ready after p50 ${at(away, 0.5)} s${isLate ? ` | LATE: ${allowed} s are allowed` : ''}`,
+          ` (${allowed} s allowed) | itself ready after p50 ${at(away, 0.5)} s${isLate ? ' | LATE' : ''}`,
       );
     }
     return late;
