@@ -4,6 +4,7 @@ import type { DataDirectory } from '@backing/data-directory';
 import { Readiness } from '@features/health';
 import { AppConfig } from '@kernel/config';
 import type { AppLog } from '@kernel/log';
+import { endProcess } from './process-end';
 
 /** A signal to the whole process group may arrive twice, once by way of the starting script: within this time it is the same one. */
 const SAME_SIGNAL_MS = 1_000;
@@ -51,7 +52,7 @@ export class Shutdown {
       await this.app.close();
       this.directory.close();
       clearTimeout(overdue);
-      process.exit(0);
+      await endProcess(0);
     } catch (error) {
       this.onCrash(error);
     }

@@ -37,8 +37,8 @@ module.exports = [
   {
     guard: 'job-stream-sight',
     file: 'apps/api/src/jobs/job-stream.service.ts',
-    find: "error.code === 'not_found') controller.abort();",
-    replace: "error.code === 'gone') controller.abort();",
+    find: "error.code === 'not_found') stream.stop();",
+    replace: "error.code === 'gone') stream.stop();",
     spec,
     cases: ['P02'],
   },

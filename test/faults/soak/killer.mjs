@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { generator } from '../random.mjs';
 
 /**
  * How often each is chosen, and seconds from the kill to the first success that are allowed: a job that ended, of those accepted after the kill, where `jobs`
@@ -21,7 +22,7 @@ export class Killer {
   kills = [];
 
   constructor({ map, load, ledger, victims, seed }) {
-    Object.assign(this, { map, load, ledger, victims, random: mulberry(seed) });
+    Object.assign(this, { map, load, ledger, victims, random: generator(seed) });
   }
 
   async run(count, say) {
@@ -42,11 +43,11 @@ export class Killer {
       const away = kills.map((kill) => kill.away).sort((one, other) => one - other);
       const at = (values, share) => values[Math.min(values.length - 1, Math.floor(values.length * share))].toFixed(2);
       const allowed = VICTIMS[victim].seconds;
-      const isLate = allowed !== undefined && Number(at(seconds, SHARE)) > allowed;
+      const isLate = Number(at(seconds, SHARE)) > allowed;
       late += isLate ? 1 : 0;
       say(
         `${victim.padEnd(9)} ${String(kills.length).padStart(3)} kills | first success after p50 ${at(seconds, 0.5)} s, p90 ${at(seconds, SHARE)} s, most ${at(seconds, 1)} s` +
-          ` | itself ready after p50 ${at(away, 0.5)} s${isLate ? ` | LATE: ${allowed} s are allowed` : ''}`,
+          ` (${allowed} s allowed) | itself ready after p50 ${at(away, 0.5)} s${isLate ? ' | LATE' : ''}`,
       );
     }
     return late;
@@ -72,15 +73,4 @@ export class Killer {
     }
     return this.victims.at(-1);
   }
-}
-
-/** Mulberry32 (Tommy Ettinger, public domain): the same seed chooses the same victims. */
-function mulberry(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
