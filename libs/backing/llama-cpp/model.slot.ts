@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { JointWork } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import { fetchCommand, type CatalogueEntry } from './catalogue';
-import { JointWork } from './joint.work';
 import type { ModelFile, ModelFiles } from './model.files';
 
 /** Milliseconds for which a file that could not be loaded is not tried again, unless it changes. */

@@ -1,4 +1,4 @@
-import { AppError } from '@kernel/errors';
+import { AppError } from '../errors';
 
 /** What ends waiting for a piece of work that cannot be interrupted itself. */
 export interface Limits {

@@ -1,4 +1,4 @@
-import { JointWork } from './joint.work';
+import { JointWork } from './joint-work';
 
 const never = new AbortController().signal;
 const limits = (signal: AbortSignal = never, seconds = 60) => ({ signal, seconds, what: 'The work' });

@@ -1,4 +1,4 @@
-import { within, type Limits } from './deadline';
+import { within, type Limits } from './within';
 
 interface Going<T> {
   result: Promise<T>;
