@@ -2,7 +2,7 @@ import { GuardedRuntime, FingerprintsRepository, SpaceFingerprints } from '@feat
 import { ModelRuntime, type EmbedAnswer, type EmbedRequest, type ModelCard } from '@kernel/models';
 import { sql } from '@backing/postgres';
 import { describeDatabases, openDatabase, type TestDatabase } from '../support/databases';
-import { gate } from '../support/jobs';
+import { gate, untilAborted } from '../support/jobs';
 
 const never = new AbortController().signal;
 const CARD: ModelCard = {
@@ -111,6 +111,21 @@ describeDatabases('fingerprints of embedding models', (kind) => {
     expect((await other).vectors).toHaveLength(1);
     // Two of the comparison, one of the other.
     expect(runtime.calls).toBe(3);
+  });
+
+  it('is broken off when nobody waits for it any more, and made anew for the next', async () => {
+    const runtime = new LetterRuntime('first', 0);
+    const asked = gate<AbortSignal>();
+    const hanging = jest.spyOn(runtime, 'embed').mockImplementation(({ signal }) => (asked.open(signal), untilAborted(signal)));
+    const process = guarded(runtime);
+    const away = new AbortController();
+    const only = process.embed({ model: 'words', texts: ['a'], input: 'query', signal: away.signal });
+    const signal = await asked.opened;
+    away.abort();
+    await expect(only).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(untilAborted(signal)).rejects.toBeDefined();
+    hanging.mockRestore();
+    expect((await embed(process)).vectors).toHaveLength(1);
   });
 
   it('another maker of the same vectors may go on', async () => {

@@ -1,8 +1,8 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
+import { Until, within } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import type { ChatChunk, ChatRequest, SamplingRequest } from '@kernel/models';
 import type { ChatModel } from './chat.model';
-import { Until, within } from './deadline';
 import { StopFilter } from './stop.filter';
 import { TokenText } from './token.text';
 import type { TurnQueue } from './turn.queue';

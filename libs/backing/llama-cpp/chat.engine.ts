@@ -1,4 +1,5 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
+import { Until } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import {
   ActivityMeter,
@@ -11,7 +12,6 @@ import {
 } from '@kernel/models';
 import { ChatAnswer, type AnswerLimits } from './chat.answer';
 import type { ChatModel } from './chat.model';
-import { Until } from './deadline';
 import type { ModelSlot } from './model.slot';
 import type { StepWatch } from './step.watch';
 import { TurnQueue, type Release } from './turn.queue';

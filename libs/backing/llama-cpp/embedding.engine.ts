@@ -1,7 +1,7 @@
 import type { Token } from 'node-llama-cpp' with { 'resolution-mode': 'import' };
+import { Until, within } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import { ActivityMeter, type EmbedAnswer, type EmbedRequest } from '@kernel/models';
-import { Until, within } from './deadline';
 import type { EmbeddingModel } from './embedding.model';
 import type { ModelSlot } from './model.slot';
 import type { StepWatch } from './step.watch';

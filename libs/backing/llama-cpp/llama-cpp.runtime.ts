@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { cancelled } from '@kernel/calls';
 import { AppConfig } from '@kernel/config';
 import { AppError } from '@kernel/errors';
 import {
@@ -16,7 +17,6 @@ import {
 import { CATALOGUE, isChat, isEmbedding } from './catalogue';
 import { ChatEngine } from './chat.engine';
 import { ChatModel } from './chat.model';
-import { cancelled } from './deadline';
 import { EmbeddingEngine } from './embedding.engine';
 import { EmbeddingModel } from './embedding.model';
 import { LlamaCppClient } from './llama-cpp.client';

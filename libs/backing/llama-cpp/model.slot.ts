@@ -1,10 +1,9 @@
 import { Logger } from '@nestjs/common';
+import { JointWork, Until } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import type { ModelCard } from '@kernel/models';
 import { fetchCommand, type CatalogueEntry } from './catalogue';
-import { Until } from './deadline';
 import type { ModelFile, ModelFiles } from './model.files';
-import { JointWork } from './joint.work';
 
 /** Milliseconds for which a file that could not be loaded is not tried again, unless it changes. */
 const FAILURE_LASTS = 30_000;

@@ -1,4 +1,4 @@
-import type { Until } from './deadline';
+import type { Until } from '@kernel/calls';
 
 /** `soon`: a person waits (an answer's next step, the embedding of a question). `later`: ingestion. */
 export type Turn = 'soon' | 'later';

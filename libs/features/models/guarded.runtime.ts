@@ -65,10 +65,9 @@ export class GuardedRuntime extends ModelRuntime {
 
   /** By weights that belong into the model's space alone. */
   async embed(request: EmbedRequest): Promise<EmbedAnswer> {
-    const { model, signal } = request;
+    const { signal } = request;
     try {
-      // Others may wait for the same comparison: it goes on without whoever is called away.
-      const weights = await beforeAbort(this.weightsOf(model), signal);
+      const weights = await beforeAbort(this.weightsOf(request), signal);
       return await this.runtime.embed({ ...request, weights });
     } catch (error) {
       throw signal.aborted ? new AppError('cancelled', 'The work was cancelled.', { cause: error }) : error;
@@ -83,19 +82,19 @@ export class GuardedRuntime extends ModelRuntime {
     return this.runtime.countPromptTokens(model, turns, signal);
   }
 
-  private async weightsOf(model: string): Promise<string | undefined> {
+  private async weightsOf({ model, signal }: EmbedRequest): Promise<string | undefined> {
     const cards = await this.runtime.variants(model);
     if (cards.length === 0) return undefined;
     const known = cards.filter((card) => this.fingerprints.agrees(card, this.runtime));
-    return (known.find(isReady) ?? (await this.compared(cards, known))).weights;
+    return (known.find(isReady) ?? (await this.compared(cards, known, signal))).weights;
   }
 
   /** The first that belongs there, of those that can be compared now; else one that is known to and is away. Errors: `conflict`. */
-  private async compared(cards: ModelCard[], known: ModelCard[]): Promise<ModelCard> {
+  private async compared(cards: ModelCard[], known: ModelCard[], signal: AbortSignal): Promise<ModelCard> {
     const conflicts: unknown[] = [];
     for (const card of known.length === 0 ? cards : cards.filter(isReady)) {
       try {
-        await this.fingerprints.check(card, this.runtime);
+        await this.fingerprints.check(card, this.runtime, signal);
         return card;
       } catch (error) {
         if (!(error instanceof AppError && error.code === 'conflict')) throw error;

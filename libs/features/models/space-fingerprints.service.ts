@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { JointWork, Until } from '@kernel/calls';
 import { AppError } from '@kernel/errors';
 import type { ModelCard, ModelRuntime } from '@kernel/models';
 import { FingerprintsRepository, type StoredFingerprint } from './fingerprints.repository';
@@ -18,6 +19,8 @@ const QUESTIONS = 4;
 /** Cosine similarity from which two vectors count as the same. */
 const SAME = 0.999;
 const BUILT_IN = 'llama.cpp';
+/** The runtime has deadlines of its own, for loading the model too. */
+const SECONDS = 600;
 
 /**
  * Keeps vectors of different makers apart: what a model makes of eight fixed texts is stored at its first use, and before another runtime or other
@@ -26,23 +29,21 @@ const BUILT_IN = 'llama.cpp';
 @Injectable()
 export class SpaceFingerprints {
   private readonly logger = new Logger(SpaceFingerprints.name);
-  private readonly checks = new Map<string, Promise<void>>();
+  private readonly checks = new Map<string, JointWork<void>>();
   private readonly agreed = new Set<string>();
 
   constructor(private readonly repository: FingerprintsRepository) {}
 
-  /** Resolves when this runtime's vectors belong into the model's space; asked once for each runtime and weights. */
-  check(card: ModelCard, runtime: ModelRuntime): Promise<void> {
+  /** Resolves when this runtime's vectors belong into the model's space; asked once for each runtime and weights, for all who wait. Also `cancelled`. */
+  async check(card: ModelCard, runtime: ModelRuntime, signal: AbortSignal): Promise<void> {
     const key = keyOf(card, runtime);
-    const known = this.checks.get(key);
-    if (known !== undefined) return known;
-    const checking = this.compare(card, runtime);
-    this.checks.set(key, checking);
-    checking.then(
-      () => this.checks.get(key) === checking && this.agreed.add(key),
-      () => this.checks.delete(key),
-    );
-    return checking;
+    if (this.agreed.has(key)) return;
+    const deadline = (): Until => new Until(SECONDS, `Comparing the vectors of ${card.id}`);
+    const check = this.checks.get(key) ?? new JointWork((ended) => this.compare(card, runtime, ended), deadline);
+    this.checks.set(key, check);
+    await check.join(signal);
+    // Unless it was forgotten meanwhile.
+    if (this.checks.get(key) === check) this.agreed.add(key);
   }
 
   /** Whether a check has found so already. */
@@ -60,11 +61,11 @@ export class SpaceFingerprints {
     }
   }
 
-  private async compare(card: ModelCard, runtime: ModelRuntime): Promise<void> {
+  private async compare(card: ModelCard, runtime: ModelRuntime, signal: AbortSignal): Promise<void> {
     const stored = await this.repository.find(card.id);
     if (stored !== undefined && card.digest !== null && stored.runtime === runtime.name && stored.digest === card.digest) return;
     if (stored === undefined && runtime.name !== BUILT_IN && (await this.repository.isUsed(card.id))) throw neverCompared(card, runtime);
-    const vectors = await made(card, runtime);
+    const vectors = await made(card, runtime, signal);
     if (stored === undefined)
       await this.repository.insert(card.id, { runtime: runtime.name, digest: card.digest, vectors: bytesOf(vectors) });
     const first = stored ?? (await this.repository.find(card.id));
@@ -80,9 +81,7 @@ function keyOf({ id, digest, weights }: ModelCard, { name }: ModelRuntime): stri
   return `${name} ${id} ${weights ?? digest}`;
 }
 
-async function made(card: ModelCard, runtime: ModelRuntime): Promise<Float32Array[]> {
-  // All who wait share it: none of them cancels it.
-  const { signal } = new AbortController();
+async function made(card: ModelCard, runtime: ModelRuntime, signal: AbortSignal): Promise<Float32Array[]> {
   const embed = async (input: 'query' | 'document', texts: string[]): Promise<Float32Array[]> =>
     (await runtime.embed({ model: card.id, texts, input, weights: card.weights, signal })).vectors;
   return [...(await embed('query', TEXTS.slice(0, QUESTIONS))), ...(await embed('document', TEXTS.slice(QUESTIONS)))];

@@ -200,6 +200,8 @@ async function scene(nodeFlags, work) {
     upstream.plan = { embed };
     const { job } = await stage.client.upload('ferry.md', 'The night ferry leaves at 22:40 from pier 7.');
     for await (const { event } of stage.client.events(job.id)) if (event === 'error') throw new Error('The first document was not read.');
+    // What a process does once, before its first embedding, is no part of any round.
+    await stage.other.json('POST', '/v1/embeddings', { model: RECORDED_EMBEDDING, input: ['Ready?'] });
     const agent = { name: 'searcher', model: RECORDED_CHAT, tools: ['search_collection'], collections: ['default'] };
     const { id: agentId } = await stage.client.json('POST', '/api/v1/agents', agent);
     await work({ stage, upstream, page, agentId });

@@ -1,5 +1,5 @@
-import { Until } from './deadline';
-import { JointWork } from './joint.work';
+import { JointWork } from './joint-work';
+import { Until } from './within';
 
 const never = new AbortController().signal;
 const SECONDS = 60;

@@ -1,4 +1,4 @@
-import { AppError } from '@kernel/errors';
+import { AppError } from '../errors';
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 

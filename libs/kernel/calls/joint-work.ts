@@ -1,4 +1,4 @@
-import { within, type Until } from './deadline';
+import { within, type Until } from './within';
 
 interface Going<T> {
   result: Promise<T>;
