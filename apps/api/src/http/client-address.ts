@@ -8,7 +8,9 @@ const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
  * for, with the last address that is not theirs; when that is none, the proxy's own counts.
  */
 export function clientAddress(request: FastifyRequest): string {
-  return plainAddress(request.ip) ?? plainAddress(request.socket.remoteAddress ?? '') ?? 'unknown';
+  // Of a connection that broke off while its request was read there is none.
+  const { ip = '' } = request as { ip?: string };
+  return plainAddress(ip) ?? plainAddress(request.socket.remoteAddress ?? '') ?? 'unknown';
 }
 
 function plainAddress(written: string): string | undefined {
