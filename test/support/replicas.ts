@@ -10,6 +10,7 @@ interface Product {
   url: string;
   log: string;
   child: ChildProcess;
+  ended: Promise<{ code: number | null; signal: string | null }>;
   start(): Promise<number>;
   stop(): Promise<unknown>;
   remove(): void;
@@ -76,6 +77,11 @@ export class Replica {
 
   signal(name: NodeJS.Signals): void {
     this.product.child.kill(name);
+  }
+
+  /** How its process ended. */
+  ended(): Promise<{ code: number | null; signal: string | null }> {
+    return this.product.ended;
   }
 
   async stop(): Promise<void> {
