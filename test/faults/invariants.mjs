@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { repository } from '../support/server.mjs';
 
 /** Each answers the rows that break a rule: none may. */
-const BROKEN = {
+export const BROKEN = {
   'jobs that did not end': `SELECT id, kind, status FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled')`,
   'jobs that failed': `SELECT id, kind, error FROM jobs WHERE status = 'failed'`,
   'messages still to be dispatched': `SELECT o.id FROM outbox o`,
