@@ -1,5 +1,6 @@
 // What the kinds of rounds share: the kill at a random moment, the restart, and the story that a job's events must tell.
 import { ApiError } from '../../scripts/client.mjs';
+import { generator } from './random.mjs';
 
 /** Kills of one server: `check` sees what a client was promised, the events of its job, and the last one's data. */
 export class Rounds {
@@ -81,15 +82,4 @@ export class Rounds {
     const attempts = events.filter((e) => e.event === 'started').length;
     process.stdout.write(`  ${this.database}: ${kind} ${round}/${this.count}: ${events.length} events, ${attempts} attempt(s)\n`);
   }
-}
-
-/** The mulberry32 generator: a run can be repeated by its seed. */
-function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

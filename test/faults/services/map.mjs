@@ -14,7 +14,7 @@ export class FullMap {
 
   /** `ours`: `{ environment, nodeFlags }` of the product's processes beside what the servers need. */
   static async start(names, ours = {}) {
-    const map = new FullMap();
+    const map = new this();
     map.ours = ours;
     map.directory = mkdtempSync(join(tmpdir(), 'sutazai-map-'));
     try {
