@@ -1,13 +1,14 @@
-// npm run faults -- --cells smoke|all [--seeds 1] [--points P0,P8,…] [--victims worker,…] [--kinds kill,stop,cut] [--stop-seconds 10] [--minutes N] [--resume]
+// npm run faults -- --cells smoke|all|clock|disk [--seeds 1] [--points P0,P8,…] [--victims worker,…] [--kinds kill,stop,cut] [--stop-seconds 10] [--minutes N] [--resume]
 // The fault matrix: at every crash point of an ingest (P0-P14) and of a chat run (Q0-Q6) each victim is killed, stopped or cut off, on one warm map of real
-// servers, and every invariant is checked after each cell. `smoke` are thirty cells of it. Prints a line for each cell and a table; exits 1 on any violation.
+// servers, and every invariant is checked after each cell. `smoke` are thirty cells of it; `clock` sets a process's wall clock by two hours, `disk` fills the
+// disk of a server. Prints a line for each cell and a table; exits 1 on any violation.
 // `--resume` goes on after the cells that an earlier run of the same seed has passed; `--minutes` ends a run early and says what is left.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { repository } from '../support/server.mjs';
 import { runCell } from './cells/cell.mjs';
-import { everyCell, FAULTS, nameOf, POINT_NAMES, smokeCells, VICTIMS } from './cells/plan.mjs';
+import { clockCells, diskCells, everyCell, FAULTS, nameOf, POINT_NAMES, smokeCells, VICTIMS } from './cells/plan.mjs';
 import { Rig } from './cells/rig.mjs';
 import { say, sayTable } from './cells/table.mjs';
 import { Journal } from './journal.mjs';
@@ -31,15 +32,25 @@ const chosen = (name, known) => {
   if (unknown !== undefined) throw new Error(`--${name} ${unknown}: one of ${known.join(', ')}`);
   return new Set(values);
 };
-if (!['smoke', 'all'].includes(options.cells)) throw new Error('--cells: smoke or all');
 const wanted = { points: chosen('points', POINT_NAMES), victims: chosen('victims', VICTIMS), kinds: chosen('kinds', FAULTS) };
-const isWanted = ({ point, victim, fault }) => wanted.points.has(point) && wanted.victims.has(victim) && wanted.kinds.has(fault);
-const { cells: every, left } = everyCell();
-const cells = (options.cells === 'smoke' ? smokeCells() : every).filter(isWanted);
+const isWanted = ({ point, victim, fault }) =>
+  wanted.points.has(point) && wanted.victims.has(victim) && (wanted.kinds.has(fault) || !FAULTS.includes(fault));
+const MEBIBYTE = 2 ** 20;
+/** Cells by name, and the map that they need. */
+const SETS = {
+  smoke: { cells: smokeCells },
+  all: { cells: () => everyCell().cells },
+  clock: { cells: clockCells, map: { clocks: true } },
+  disk: { cells: diskCells, map: { disks: { postgres: 512 * MEBIBYTE, rabbitmq: 256 * MEBIBYTE } } },
+};
+const set = SETS[options.cells];
+if (set === undefined) throw new Error(`--cells ${options.cells}: one of ${Object.keys(SETS).join(', ')}`);
+const cells = set.cells().filter(isWanted);
+const left = options.cells === 'all' ? everyCell().left.filter(({ cell }) => isWanted(cell)) : [];
 const stopMs = options['stop-seconds'] === undefined ? undefined : Number(options['stop-seconds']) * 1_000;
 
 const folder = join(repository, '.cache', 'faults');
-const record = join(folder, 'cells.json');
+const record = join(folder, `${options.cells}.json`);
 const results = options.resume && existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) : [];
 const isDone = (seed, cell) => results.some((each) => each.seed === seed && each.name === nameOf(cell) && each.violations.length === 0);
 const todo = Array.from({ length: Number(options.seeds) }, (_, n) => n + 1).flatMap((seed) =>
@@ -47,7 +58,7 @@ const todo = Array.from({ length: Number(options.seeds) }, (_, n) => n + 1).flat
 );
 
 const began = performance.now();
-const rig = await Rig.start();
+const rig = await Rig.start(set.map);
 say(`the map is up after ${((performance.now() - began) / 1_000).toFixed(1)} s; ${todo.length} cells`);
 // What clients were told holds for the whole run: what a later cell loses is lost as well.
 const journal = new Journal();
@@ -84,7 +95,6 @@ try {
 } finally {
   await rig.stop();
 }
-for (const { cell, why } of options.cells === 'all' ? left.filter(({ cell: each }) => isWanted(each)) : [])
-  say(`left out ${nameOf(cell)}: ${why}`);
+for (const { cell, why } of left) say(`left out ${nameOf(cell)}: ${why}`);
 const broken = sayTable(results, { seconds: (performance.now() - began) / 1_000, undone });
 process.exitCode = broken + undone === 0 ? 0 : 1;

@@ -8,6 +8,8 @@ import { Workload } from './workload.mjs';
 const REACHED_MS = 20_000;
 const QUIET_MS = 60_000;
 const POLL_MS = 50;
+/** Long enough that the broker, which looks every few seconds, has noticed. */
+const FULL_MS = 12_000;
 /** A little longer than the lease, so that another worker has the job when this one wakes. */
 const WORKER_STOP_MS = 4_000;
 
@@ -40,14 +42,16 @@ export async function runCell({ point, victim, fault }, { rig, journal, reads, n
   await delay(random() * 20);
   const probing = probe(workload);
   probing.catch(() => undefined);
+  const struck = victim === 'worker' ? workerOf(hit) : victim;
   await strike(rig, {
-    victim: victim === 'worker' ? workerOf(hit) : victim,
+    victim: struck,
     fault,
     stopMs: stopMs ?? (victim === 'worker' ? WORKER_STOP_MS : 2_000),
   });
   hit.go();
   const ended = await Promise.allSettled([work, probing]);
   await rig.board.disarm();
+  if (rig.clocks !== undefined) await rig.shifted(struck, '+0');
   const open = await untilQuiet(rig, journal);
   const found = await violations(await factsOf(rig, { journal, reads, isStopped: fault === 'stop' && victim !== 'rabbitmq' }));
   for (const { reason } of ended)
@@ -77,7 +81,9 @@ const workerOf = ({ name }) => (name.startsWith('worker') ? name : 'worker1');
 async function strike(rig, { victim, fault, stopMs }) {
   if (fault === 'kill') await rig.killed(victim);
   else if (fault === 'stop') await rig.stopped(victim, stopMs);
-  else rig.cut(victim);
+  else if (fault === 'cut') rig.cut(victim);
+  else if (fault === 'full') await rig.filled(victim, FULL_MS);
+  else await rig.shifted(victim, fault);
 }
 
 /** Until no job is open, nothing waits to be sent and what was deleted has gone. Answers what was still to come after a minute; undefined: nothing. */

@@ -4,6 +4,15 @@ import { POINTS } from '../failpoints/switchboard.mjs';
 export const VICTIMS = ['worker', 'api', 'postgres', 'rabbitmq'];
 export const FAULTS = ['kill', 'stop', 'cut'];
 
+const across = (points, victims, faults) =>
+  points.flatMap((point) => victims.flatMap((victim) => faults.map((fault) => ({ point, victim, fault }))));
+
+/** A process's wall clock is set by two hours, forward or back, in the middle of the work. */
+export const clockCells = () => across(['P2', 'P8', 'P12', 'Q2'], ['worker', 'api'], ['+2h', '-2h']);
+
+/** The disk of a server is full for twelve seconds. */
+export const diskCells = () => across(['P0', 'P5', 'P11', 'Q2'], ['postgres', 'rabbitmq'], ['full']);
+
 const EARLY = 'at this point nothing of the job exists outside of the API and its connection to the database';
 /** Victims that have no part in a point, with the reason. */
 const WITHOUT = { P0: { worker: EARLY, rabbitmq: EARLY }, P1: { worker: EARLY, rabbitmq: EARLY } };
@@ -13,7 +22,7 @@ export const nameOf = ({ point, victim, fault }) => `${point}/${victim}/${fault}
 
 /** { cells, left: [{ cell, why }] }, in the order of the points. */
 export function everyCell() {
-  const all = POINT_NAMES.flatMap((point) => VICTIMS.flatMap((victim) => FAULTS.map((fault) => ({ point, victim, fault }))));
+  const all = across(POINT_NAMES, VICTIMS, FAULTS);
   const why = ({ point, victim }) => WITHOUT[point]?.[victim];
   return {
     cells: all.filter((cell) => why(cell) === undefined),

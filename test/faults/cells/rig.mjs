@@ -6,11 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { Client } from '../../../scripts/client.mjs';
 import { family, signal } from '../../../scripts/services/processes.mjs';
+import { isAlive } from '../../../scripts/toolchain/lock.mjs';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import { freePort, repository, ServerProcess } from '../../support/server.mjs';
 import { WATCH } from '../checkers/watch.mjs';
 import { Switchboard } from '../failpoints/switchboard.mjs';
 import { FullMap } from '../services/map.mjs';
+import { Clocks } from './clocks.mjs';
+import { Disks } from './disks.mjs';
 
 const WORKERS = ['worker1', 'worker2'];
 const SCOPES = ['chat', 'documents:read', 'documents:write', 'jobs:read', 'jobs:write', 'agents:read', 'agents:write', 'agents:run'];
@@ -55,16 +58,19 @@ class ProxiedMap extends FullMap {
 }
 
 export class Rig {
-  /** `preload`: more of the environment, by process. `postgres`: options of its start. */
-  static async start({ preload } = {}) {
+  /** `clocks`: the processes' clocks can be moved. `disks`: bytes of a small disk of its own, by server. */
+  static async start({ clocks = false, disks = {} } = {}) {
     const rig = new Rig();
     rig.board = await Switchboard.open();
     try {
+      rig.clocks = clocks ? await Clocks.open(rig.board.directory) : undefined;
+      rig.disks = Disks.mount(disks);
       rig.generationsFile = join(rig.board.directory, 'generations');
       writeFileSync(rig.generationsFile, '');
       rig.map = await ProxiedMap.start(['postgres', 'rabbitmq', 'redis'], {
         board: rig.board,
-        preload,
+        preload: Object.fromEntries(['api', ...WORKERS].map((name) => [name, rig.clocks?.environmentOf(name)])),
+        options: rig.disks.options,
         environment: { CHAT_MODEL: 'scripted', EMBEDDING_MODEL: 'scripted-embedding', GENERATIONS: rig.generationsFile },
         nodeFlags: ['--require', join(repository, 'test', 'faults', 'cells', 'model.cjs')],
       });
@@ -151,6 +157,29 @@ export class Rig {
     for (const proxy of name === 'api' ? [door, ...its] : its) proxy.resetAll();
   }
 
+  /** The process's wall clock moves for as long as the cell lasts; its monotonic clock does not, as when a real one is set. */
+  async shifted(name, by) {
+    this.clocks.set(name, by);
+    const { url } = this.map.processes[name];
+    const expected = { '+2h': 7_200_000, '-2h': -7_200_000, '+0': 0 }[by];
+    for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
+      const { headers } = await fetch(`${url}/livez`);
+      if (Math.abs(Date.parse(headers.get('date')) - Date.now() - expected) < 60_000) return;
+      await delay(50);
+    }
+    throw new Error(`The clock of ${name} did not move by ${by}.`);
+  }
+
+  /** The server's disk is full for so long. */
+  async filled(name, milliseconds) {
+    const free = this.disks.fill(name);
+    await delay(milliseconds);
+    free();
+    // A server that gave up is started again by whoever watches over it.
+    const { pid } = this.map.servers[name];
+    if (!isAlive(pid)) await this.map.servers[name].restart();
+  }
+
   logs() {
     return Object.entries(this.map?.processes ?? {})
       .map(([name, { log }]) => `--- ${name}\n${log.slice(-3000)}\n`)
@@ -160,6 +189,7 @@ export class Rig {
   async stop() {
     await this.database?.end();
     await this.map?.stop();
+    this.disks?.unmount();
     await this.board.close();
   }
 }

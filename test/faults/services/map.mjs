@@ -12,7 +12,7 @@ const SETTINGS = { RATE_LIMIT_PER_MINUTE: '1000000', LOG_LEVEL: 'warn' };
 export class FullMap {
   servers = {};
 
-  /** `ours`: `{ environment, nodeFlags }` of the product's processes beside what the servers need. */
+  /** `ours`: `{ environment, nodeFlags }` of the product's processes beside what the servers need, `options` of the servers' starts by name. */
   static async start(names, ours = {}) {
     const map = new this();
     map.ours = ours;
@@ -20,7 +20,7 @@ export class FullMap {
     try {
       await Promise.all(
         names.map(async (name) => {
-          map.servers[name] = await startService(name);
+          map.servers[name] = await startService(name, ours.options?.[name]);
         }),
       );
       await map.startOurs();
