@@ -82,6 +82,7 @@ async function prepare({ directory, port }, { user, managementPort }) {
   return { password, ports, management: `http://127.0.0.1:${ports.management}` };
 }
 
+/** Tests ask the management API what is left in a queue: it should not tell of five seconds ago. */
 function settings(directory, port, management) {
   return `listeners.tcp.1 = 127.0.0.1:${port}
 management.tcp.ip = 127.0.0.1
@@ -91,6 +92,7 @@ log.console = true
 log.file = false
 vm_memory_high_watermark.absolute = 512MiB
 disk_free_limit.absolute = 50MB
+collect_statistics_interval = 1000
 `;
 }
 

@@ -10,8 +10,7 @@ const QUIET_MS = 60_000;
 const POLL_MS = 50;
 /** Long enough that the broker, which looks every few seconds, has noticed. */
 const FULL_MS = 12_000;
-/** A little longer than the lease, so that another worker has the job when this one wakes. */
-const WORKER_STOP_MS = 4_000;
+const STOP_MS = 2_000;
 
 /**
  * Where the connection is cut inside an answer, between the server's act and the client's knowledge of it: the answer never arrives, and its connection ends.
@@ -43,11 +42,7 @@ export async function runCell({ point, victim, fault }, { rig, journal, reads, n
   const probing = probe(workload);
   probing.catch(() => undefined);
   const struck = victim === 'worker' ? workerOf(hit) : victim;
-  await strike(rig, {
-    victim: struck,
-    fault,
-    stopMs: stopMs ?? (victim === 'worker' ? WORKER_STOP_MS : 2_000),
-  });
+  await strike(rig, { victim: struck, fault, stopMs });
   hit.go();
   const ended = await Promise.allSettled([work, probing]);
   await rig.board.disarm();
@@ -80,7 +75,9 @@ const workerOf = ({ name }) => (name.startsWith('worker') ? name : 'worker1');
 
 async function strike(rig, { victim, fault, stopMs }) {
   if (fault === 'kill') await rig.killed(victim);
-  else if (fault === 'stop') await rig.stopped(victim, stopMs);
+  else if (fault === 'stop' && stopMs === undefined && rig.workers.includes(victim))
+    await rig.stopped(victim, STOP_MS, () => rig.takenOver());
+  else if (fault === 'stop') await rig.stopped(victim, stopMs ?? STOP_MS);
   else if (fault === 'cut') rig.cut(victim);
   else if (fault === 'full') await rig.filled(victim, FULL_MS);
   else await rig.shifted(victim, fault);

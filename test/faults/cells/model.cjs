@@ -12,7 +12,8 @@ const { ModelRuntimes, ModelsModule } = require(join(dist, 'features/models'));
 
 const DIMENSIONS = 8;
 const PIECES = 60;
-const PIECE_MS = 4;
+const PIECE_MS = 8;
+const EMBED_MS = 60;
 /** Of a question that says `slowly`. */
 const SLOW_PIECES = 600;
 const SLOW_PIECE_MS = 25;
@@ -81,7 +82,10 @@ const scripted = {
   countTokens: async (_, texts) => texts.map(tokens),
   countPromptTokens: async (_, turns) => total(turns.map(({ content }) => content)),
   chat: say,
-  embed: async ({ texts }) => ({ vectors: texts.map(vectorOf), inputTokens: total(texts), seconds: 0.01 }),
+  embed: async ({ texts, signal }) => {
+    await delay(EMBED_MS, undefined, { signal });
+    return { vectors: texts.map(vectorOf), inputTokens: total(texts), seconds: 0.01 };
+  },
 };
 
 const provider = Reflect.getMetadata('providers', ModelsModule).find(({ provide }) => provide === ModelRuntimes);

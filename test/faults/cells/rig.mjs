@@ -15,6 +15,8 @@ import { FullMap } from '../services/map.mjs';
 import { Clocks } from './clocks.mjs';
 import { Disks } from './disks.mjs';
 
+/** The lease of the rig and the poll of the sweep, and some. */
+const LONGER_MS = 5_000;
 const WORKERS = ['worker1', 'worker2'];
 const SCOPES = ['chat', 'documents:read', 'documents:write', 'jobs:read', 'jobs:write', 'agents:read', 'agents:write', 'agents:run'];
 
@@ -142,12 +144,18 @@ export class Rig {
     await ours.start();
   }
 
-  /** SIGSTOP for so long. */
-  async stopped(name, milliseconds) {
+  /** SIGSTOP for so long, and longer (up to five seconds more) until `enough` says so. */
+  async stopped(name, milliseconds, enough = () => true) {
     const pids = family(this.map.processes[name]?.child.pid ?? this.map.servers[name].pid);
     for (const pid of pids) signal(pid, 'SIGSTOP');
     await delay(milliseconds);
+    for (const deadline = performance.now() + LONGER_MS; !(await enough()) && performance.now() < deadline; ) await delay(20);
     for (const pid of pids) signal(pid, 'SIGCONT');
+  }
+
+  /** Another worker is at a job whose lease has run out: who wakes now meets it in the middle of its work. */
+  async takenOver() {
+    return (await this.query(`SELECT FROM jobs WHERE status = 'running' AND attempt > 1`)).length > 0;
   }
 
   /** Every connection of the victim breaks off. */
