@@ -59,6 +59,11 @@ const todo = Array.from({ length: Number(options.seeds) }, (_, n) => n + 1).flat
 
 const began = performance.now();
 const rig = await Rig.start(set.map);
+for (const name of ['SIGINT', 'SIGTERM'])
+  process.once(name, () => {
+    process.exitCode = 1;
+    void rig.stop().finally(() => process.exit());
+  });
 say(`the map is up after ${((performance.now() - began) / 1_000).toFixed(1)} s; ${todo.length} cells`);
 // What clients were told holds for the whole run: what a later cell loses is lost as well.
 const journal = new Journal();

@@ -8,8 +8,7 @@ import { Workload } from './workload.mjs';
 const REACHED_MS = 20_000;
 const QUIET_MS = 60_000;
 const POLL_MS = 50;
-/** Long enough that the broker, which looks every few seconds, has noticed. */
-const FULL_MS = 12_000;
+const FULL_MS = 5_000;
 const STOP_MS = 2_000;
 
 /**

@@ -10,7 +10,7 @@ const across = (points, victims, faults) =>
 /** A process's wall clock is set by two hours, forward or back, in the middle of the work. */
 export const clockCells = () => across(['P2', 'P8', 'P12', 'Q2'], ['worker', 'api'], ['+2h', '-2h']);
 
-/** The disk of a server is full for twelve seconds. */
+/** The disk of a server is full for five seconds: PostgreSQL's to the last byte, RabbitMQ's so that it blocks its publishers. */
 export const diskCells = () => across(['P0', 'P5', 'P11', 'Q2'], ['postgres', 'rabbitmq'], ['full']);
 
 const EARLY = 'at this point nothing of the job exists outside of the API and its connection to the database';

@@ -17,6 +17,8 @@ import { Disks } from './disks.mjs';
 
 /** The lease of the rig and the poll of the sweep, and some. */
 const LONGER_MS = 5_000;
+/** The broker looks at its disk every ten seconds at least. */
+const ALARM_MS = 25_000;
 const WORKERS = ['worker1', 'worker2'];
 const SCOPES = ['chat', 'documents:read', 'documents:write', 'jobs:read', 'jobs:write', 'agents:read', 'agents:write', 'agents:run'];
 
@@ -125,11 +127,22 @@ export class Rig {
 
   /** Messages that the broker has, ready and unacknowledged, by queue. */
   async queues() {
+    return (await this.#broker('/api/queues')).map(({ name, messages = 0 }) => ({ name, messages }));
+  }
+
+  async #alarmed() {
+    for (const deadline = performance.now() + ALARM_MS; performance.now() < deadline; await delay(100)) {
+      const nodes = await this.#broker('/api/nodes');
+      if (nodes.some((node) => node.disk_free_alarm === true)) return;
+    }
+    throw new Error('The broker has not noticed that its disk is full.');
+  }
+
+  async #broker(path) {
     const { management, credentials } = this.map.servers.rabbitmq;
     const authorization = `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`;
-    const { vhosts } = { vhosts: '%2F' };
-    const answer = await fetch(`${management}/api/queues/${vhosts}`, { headers: { authorization }, signal: AbortSignal.timeout(5_000) });
-    return (await answer.json()).map(({ name, messages = 0 }) => ({ name, messages }));
+    const answer = await fetch(management + path, { headers: { authorization }, signal: AbortSignal.timeout(5_000) });
+    return answer.json();
   }
 
   /** kill -9 and a new start on the same data. `name`: a process of ours or a server. */
@@ -178,11 +191,15 @@ export class Rig {
     throw new Error(`The clock of ${name} did not move by ${by}.`);
   }
 
-  /** The server's disk is full for so long. */
+  /** The server's disk is full for so long; the broker's time begins with its alarm. */
   async filled(name, milliseconds) {
     const free = this.disks.fill(name);
-    await delay(milliseconds);
-    free();
+    try {
+      if (name === 'rabbitmq') await this.#alarmed();
+      await delay(milliseconds);
+    } finally {
+      free();
+    }
     // A server that gave up is started again by whoever watches over it.
     const { pid } = this.map.servers[name];
     if (!isAlive(pid)) await this.map.servers[name].restart();
