@@ -23,7 +23,8 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 }
 
 const BY_STATE: Record<string, () => AppError> = {
-  '53100': () => new AppError('storage_full', 'The database has no disk space left.'),
+  // Somebody makes room, and what was accepted goes on.
+  '53100': () => new AppError('storage_full', 'The database has no disk space left.', { retryable: true }),
   '57014': () => new AppError('timeout', 'The database statement passed its deadline.'),
   '22021': () => new AppError('unprocessable', 'The text holds a character that cannot be stored.'),
   '22P05': () => new AppError('unprocessable', 'The text holds a character that cannot be stored.'),
