@@ -2,7 +2,7 @@
 // product's own sources and its build know nothing of them.
 
 /**
- * { point, file: from the root, find: text that stands there exactly once, put: what stands there with the point, what: for people }. In `put`, `failpoint(point, detail)`
+ * { point, file: from the root, find: text (or what matches) that stands there exactly once, put: what stands there with the point, what: for people }. In `put`, `failpoint(point, detail)`
  * is awaited where the flow is to stop, and `failpoint.during(point, promise, detail)` keeps back what has begun already.
  */
 const POINTS = [
@@ -46,29 +46,29 @@ const POINTS = [
     point: 'P5',
     what: 'published, confirm not heard',
     file: 'libs/features/jobs/outbox-relay.service.ts',
-    find: 'this.transport.publish({ job_id: row.jobId, kind: row.kind })',
-    put: (found) => `failpoint.during('P5', ${found}, row.kind)`,
+    find: /this\.transport\.publish\(\{[^}]*\}(, \w+)?\)/,
+    put: (found) => `failpoint.during('P5', ${found})`,
   },
   {
     point: 'P6',
     what: 'confirmed, not marked',
     file: 'libs/features/jobs/outbox-relay.service.ts',
-    find: "await this.outbox.delete(idsOf('fulfilled'));",
-    put: (found) => `if (idsOf('fulfilled').length > 0) await failpoint('P6'); ${found}`,
+    find: /await this\.outbox\.delete\(.+\);/,
+    put: (found) => `if (rows.length > 0) await failpoint('P6'); ${found}`,
   },
   {
     point: 'P7',
     what: 'delivered, lease not taken',
     file: 'libs/features/jobs/job-runner.service.ts',
-    find: 'const job = await this.attempts.claim(jobId);',
-    put: (found) => `await failpoint('P7', jobId); ${found}`,
+    find: /(const job =|return) await this\.attempts\.claim\(\w+\);/,
+    put: (found) => `await failpoint('P7'); ${found}`,
   },
   {
     point: 'P8',
     what: 'leased',
     file: 'libs/features/jobs/job-runner.service.ts',
-    find: 'claimed = true;',
-    put: (found) => `${found} await failpoint('P8', job.kind);`,
+    find: 'const run: Run = { job, done: this.execute(job, controller) };',
+    put: (found) => `await failpoint('P8', job.kind); ${found}`,
     detail: 'documents.ingest',
   },
   {
@@ -111,7 +111,7 @@ const POINTS = [
     what: 'acknowledged',
     file: 'libs/backing/rabbitmq/rabbitmq.consumers.ts',
     find: 'this.answer(() => channel.ack(raw));',
-    put: (found) => `${found} await failpoint('P14', message.kind);`,
+    put: (found) => `${found} await failpoint('P14', raw.properties.type);`,
     detail: 'documents.ingest',
   },
   {
@@ -179,9 +179,9 @@ const FILES = [...new Set(PLACES.map(({ file }) => file))];
 /** The source of a file with its points. Throws when a place is not there exactly once: a point that is nowhere would make a cell that proves nothing. */
 function withPoints(file, source) {
   return PLACES.filter((place) => place.file === file).reduce((text, { point, find, put }) => {
-    const times = text.split(find).length - 1;
+    const times = typeof find === 'string' ? text.split(find).length - 1 : [...text.matchAll(new RegExp(find, 'g'))].length;
     if (times !== 1) throw new Error(`${point}: "${find}" stands ${times} times in ${file}, not once`);
-    return text.replace(find, () => put(find));
+    return text.replace(find, (found) => put(found));
   }, source);
 }
 
