@@ -331,34 +331,43 @@ describeDatabases('the checkers of the fault cells', (kind) => {
   let checkers: { invariant: string }[];
   let violations: (facts: Facts) => Promise<Violation[]>;
   let scene: Scene;
+  let query: Facts['query'];
+  let newJournal: () => JournalOf;
   let close: () => Promise<void>;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     const [{ CHECKERS, violations: all }, { WATCH }, { Journal }] = (await Promise.all(
       ['checkers/index.mjs', 'checkers/watch.mjs', 'journal.mjs'].map((file) => import(join(FAULTS, file))),
     )) as [{ CHECKERS: { invariant: string }[]; violations: typeof violations }, { WATCH: string[] }, { Journal: new () => JournalOf }];
     checkers = CHECKERS;
     violations = all;
+    newJournal = () => new Journal();
     const place = await newDatabase(kind);
     const database = { url: place.url, poolSize: 1, poolOverflow: 0, migrate: 'auto' as const };
     const { source, embedded } = await openSource({ directory: place.directory, database });
-    const query = (text: string, values?: unknown[]): Promise<Record<string, unknown>[]> => source.query(text, values);
+    query = (text, values) => source.query(text, values);
     close = async () => {
       await source.destroy();
       await embedded?.close();
       await place.drop();
     };
     for (const statement of WATCH) await query(statement);
+  });
+  afterAll(() => close());
+
+  // There is one connection: what a test does is taken back as one transaction.
+  beforeEach(async () => {
+    await query('BEGIN');
     scene = new Scene({
       query,
-      journal: new Journal(),
+      journal: newJournal(),
       reads: new Map(),
       queues: [{ name: 'sutazai.jobs.x', messages: 0 }],
       generations: [],
     });
     await scene.build();
   });
-  afterEach(() => close());
+  afterEach(() => query('ROLLBACK'));
 
   it('find nothing where everything is as it should be, and each has a plant', async () => {
     expect(await violations(scene.facts)).toEqual([]);
