@@ -1,5 +1,6 @@
 import { MemoryFanout } from '@backing/memory';
 import type { FanoutListener } from '@kernel/fanout';
+import { AppError } from '@kernel/errors';
 import { TERMINAL_EVENTS } from '@kernel/jobs';
 import * as fc from 'fast-check';
 import type { JobEvent, JobLogRepository, LogPage } from './job-log.repository';
@@ -42,7 +43,11 @@ class World {
   readonly signals = new JobSignals(this.fanout);
   readonly timing = new JobTiming();
 
-  constructor(readonly scheduler: fc.Scheduler) {}
+  constructor(
+    readonly scheduler: fc.Scheduler,
+    /** Of each read, whether the database is away. */
+    private readonly away: boolean[] = [],
+  ) {}
 
   /** The repository of the log, in which only pages are asked for. */
   get log(): JobLogRepository {
@@ -60,6 +65,7 @@ class World {
 
   async page(after: number, limit: number): Promise<LogPage> {
     await this.scheduler.schedule(Promise.resolve(), 'the read reaches the database');
+    if (this.away.shift()) throw new AppError('unavailable', 'The database is away.');
     const events = this.events.slice(after, after + Math.min(limit, PAGE));
     const page: LogPage = {
       status: this.ended ? 'succeeded' : 'running',
@@ -124,20 +130,24 @@ const plans = fc.record({
   /** An event each; false: its word is lost. */
   told: fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }),
   readers: fc.array(fc.array(fc.nat({ max: 2 }), { maxLength: 2 }), { minLength: 1, maxLength: 3 }),
-  /** No word is lost and the clock stands still: words alone must do. */
+  away: fc.array(fc.boolean(), { maxLength: 8 }),
+  /** No word is lost, the database is there and the clock stands still: words alone must do. */
   byWord: fc.boolean(),
 });
 
 /** Every follower has the whole log, once and in order, whatever came when; nobody listens any more then. */
-function handOver(pages: Pages) {
-  return fc.asyncProperty(fc.scheduler(), plans, async (scheduler, { told, readers, byWord }) => {
-    const world = new World(scheduler);
+function handOver(pages: Pages, outages = false) {
+  return fc.asyncProperty(fc.scheduler(), plans, async (scheduler, { told, readers, away, byWord }) => {
+    const world = new World(scheduler, outages && !byWord ? [...away] : []);
     const followers = readers.map((cuts) => new Follower(world, pages, cuts));
-    let over = false;
+    let over: unknown = false;
     const all = Promise.all([world.write(byWord ? told.map(() => true) : told), ...followers.map((follower) => follower.follow())]);
-    void all.then(() => (over = true));
+    void all.then(
+      () => (over = true),
+      (error: unknown) => (over = error),
+    );
     await scheduler.waitIdle();
-    for (let round = 0; !over && !byWord && round < ROUNDS; round += 1) {
+    for (let round = 0; over === false && !byWord && round < ROUNDS; round += 1) {
       jest.advanceTimersByTime(world.timing.readPollMs);
       await scheduler.waitIdle();
     }
@@ -214,7 +224,26 @@ describe('The hand-over from the stored to the live events of a job', () => {
   afterEach(() => jest.useRealTimers());
 
   it(`has no gap, nothing twice and nothing in another order, in ${RUNS} interleavings`, () =>
-    fc.assert(handOver(real), { numRuns: RUNS }));
+    fc.assert(handOver(real, true), { numRuns: RUNS }));
+
+  it('is given up when the database is away for a minute, and at once for what is no outage', async () => {
+    const reading = (error: Error): Promise<unknown> => {
+      const log = { page: () => Promise.reject(error) } as unknown as JobLogRepository;
+      const world = new World(undefined as unknown as fc.Scheduler);
+      return new JobReader(log, {} as JobsRepository, world.signals, world.timing).pages('job', 0, new AbortController().signal).next();
+    };
+    const ends = [new AppError('unavailable', 'away'), new Error('broken')].map((error) =>
+      reading(error).catch((reason: unknown) => reason),
+    );
+    expect(await ends[1]).toEqual(new Error('broken'));
+    let given = false;
+    void ends[0]?.then(() => (given = true));
+    await jest.advanceTimersByTimeAsync(59_000);
+    expect(given).toBe(false);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(given).toBe(true);
+    expect(await ends[0]).toMatchObject({ code: 'unavailable' });
+  });
 
   it.each(Object.entries(BUGS))('is seen to be broken where a reader %s', async (_, pages) => {
     const found = await fc.check(handOver(pages), { numRuns: RUNS_OF_A_BUG, endOnFailure: true });

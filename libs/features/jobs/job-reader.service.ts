@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import { TERMINAL_EVENTS, TERMINAL_STATUSES } from '@kernel/jobs';
+import { isTransient } from './job-faults';
 import { JobLogRepository, type JobEvent, type LogPage } from './job-log.repository';
 import { JobSignals } from './job-signals.service';
+import type { JobSubscription } from './job-subscription';
 import { JobTiming } from './job-timing.entity';
 import { JobsRepository } from './jobs.repository';
 
@@ -42,7 +44,7 @@ export class JobReader {
     let toldAt = Number.NEGATIVE_INFINITY;
     try {
       while (!signal.aborted) {
-        const page = await this.log.page(jobId, position, PAGE);
+        const page = await this.read(jobId, position, subscription, signal);
         // The retention has been here meanwhile: whoever asks again is told so.
         if (page === undefined || (page.events[0]?.seq ?? position + 1) !== position + 1) return;
         const last = page.events.at(-1);
@@ -66,6 +68,20 @@ export class JobReader {
       }
     } finally {
       subscription.close();
+    }
+  }
+
+  /** The next page, also from a database that is away for a while: then it is asked again at each word and each poll. */
+  private async read(jobId: string, position: number, subscription: JobSubscription, signal: AbortSignal): Promise<LogPage | undefined> {
+    const since = performance.now();
+    for (;;) {
+      try {
+        return await this.log.page(jobId, position, PAGE);
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        if (!isTransient(error) || performance.now() - since >= this.timing.readPatienceMs) throw error;
+        await subscription.next(this.timing.readPollMs, signal);
+      }
     }
   }
 

@@ -20,6 +20,8 @@ export class JobTiming {
   readonly drainMs: number = 3_000;
   /** How often a reader looks into the log without being woken. */
   readonly readPollMs: number = 250;
+  /** How long a reader stays while the database does not answer: a client that is sent away by an outage may not come again. */
+  readonly readPatienceMs: number = 60_000;
   /** The least time between two `queued` events of a job. */
   readonly queuedEventMs: number = 5_000;
   readonly retentionMs: number = 3_600_000;

@@ -46,7 +46,7 @@ export class Gateway {
 
   async close() {
     clearInterval(this.timer);
-    await Promise.all(this.members.map(({ pool }) => pool.close()));
+    await Promise.all(this.members.map(({ pool }) => pool.destroy()));
   }
 
   #next() {
