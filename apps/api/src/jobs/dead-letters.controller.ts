@@ -42,7 +42,7 @@ export class DeadLettersController {
 
   @Post('redrive')
   @HttpCode(202)
-  @Access('any', 'viewer', { instance: true })
+  @Access('any', 'viewer', { instance: true, creates: 'answer' })
   @ApiOperation({ summary: "Do the work of dead letters again, as new jobs in their makers' names; for an instance admin." })
   @Answers(202, redriveSchema, 'For each dead letter its new job, or why there is none.')
   async redrive(@Body({ schema: redriveBody }) body: RedriveBody, @Caller() actor: Principal, @Req() request: FastifyRequest) {
