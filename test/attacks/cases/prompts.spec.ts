@@ -382,7 +382,7 @@ describeModels('what documents and models say', () => {
       expect(chat.status).toBeGreaterThanOrEqual(500);
       // Its version is asked for by whoever looks after its health, whenever that is.
       const asked = double.calls.map(({ path }) => path).filter((path) => path !== 'version');
-      expect(new Set(asked)).toEqual(new Set(['chat', 'ps', 'show', 'tags']));
+      expect(new Set(asked)).toEqual(new Set(['chat', 'load', 'ps', 'show', 'tags']));
     });
   });
 
