@@ -1,5 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { DataDirectory } from '@backing/data-directory';
+import { InProcessTransport } from '@backing/in-process';
 import { PostgresClient, sql } from '@backing/postgres';
 import { AdaptersModule } from '@features/adapters';
 import { Models, type UsageAccount } from '@features/models';
@@ -20,6 +22,7 @@ import {
 } from '@features/vectors';
 import type { Principal } from '@kernel/identity';
 import { AppConfig, parseConfig } from '@kernel/config';
+import { JobTransport } from '@kernel/jobs';
 import { VectorStores, type VectorStore } from '@kernel/vectors';
 import { v5, v7 } from 'uuid';
 import { newDatabase, type DatabaseKind } from './databases';
@@ -69,7 +72,15 @@ export class TestVectors {
       database: { url: place.url, poolSize: 4, poolOverflow: 8, migrate: 'auto' },
     };
     @Global()
-    @Module({ providers: [{ provide: AppConfig, useValue: config }], exports: [AppConfig] })
+    @Module({
+      providers: [
+        { provide: AppConfig, useValue: config },
+        { provide: DataDirectory, useValue: { instanceId: 'vectors' } },
+        // No job is accepted here.
+        { provide: JobTransport, useValue: new InProcessTransport({}) },
+      ],
+      exports: [AppConfig, DataDirectory, JobTransport],
+    })
     class GroundModule {}
     const module = await Test.createTestingModule({ imports: [GroundModule, AdaptersModule, VectorsModule] }).compile();
     const get = <T>(type: abstract new (...parameters: never[]) => T): T => module.get(type, { strict: false });
