@@ -1,4 +1,4 @@
-// npm run faults:streams -- [--disconnects 2000] [--api-kills 50] [--worker-kills 4] [--readers 24] [--seed 1]
+// npm run faults:streams -- [--disconnects 2000] [--api-kills 50] [--worker-kills 4] [--readers 16] [--seed 1]
 // Two APIs, two workers, PostgreSQL, Redis and RabbitMQ. Many readers follow long answers while they are written, are cut off at random (their client goes,
 // the connection is reset, it is cut after byte N, the API is killed with kill -9) and go on at any of the APIs by Last-Event-ID or ?after=. What each of them
 // has in the end must be the log of the database: no gap, nothing twice, nothing in another order, and the deltas after the last reset are the stored message.
@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
     disconnects: { type: 'string', default: '2000' },
     'api-kills': { type: 'string', default: '50' },
     'worker-kills': { type: 'string', default: '4' },
-    readers: { type: 'string', default: '24' },
+    readers: { type: 'string', default: '16' },
     seed: { type: 'string', default: '1' },
   },
 });
