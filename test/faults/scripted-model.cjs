@@ -46,6 +46,7 @@ const scripted = {
   ],
   reachable: async () => true,
   activity: () => ({ running: 0, queued: 0, tokensPerSecond: null }),
+  parallel: () => 8,
   load: async () => undefined,
   countTokens: async (_, texts) => texts.map((text) => text.length),
   countPromptTokens: async () => 100,

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { AppError } from '@kernel/errors';
 import { roleAtLeast, type Principal } from '@kernel/identity';
 import { TERMINAL_STATUSES, type JobContract } from '@kernel/jobs';
@@ -19,7 +19,7 @@ const RETRY_SECONDS = 10;
 
 /** Accepts, finds, cancels and repeats jobs. */
 @Injectable()
-export class Jobs implements OnModuleDestroy {
+export class Jobs implements BeforeApplicationShutdown {
   private stopping = false;
 
   constructor(
@@ -30,7 +30,7 @@ export class Jobs implements OnModuleDestroy {
     private readonly signals: JobSignals,
   ) {}
 
-  onModuleDestroy(): void {
+  beforeApplicationShutdown(): void {
     this.stopping = true;
   }
 

@@ -78,6 +78,7 @@ const scripted = {
   models: async () => cards,
   reachable: async () => true,
   activity: () => ({ running: 0, queued: 0, tokensPerSecond: null }),
+  parallel: () => 8,
   load: async () => undefined,
   countTokens: async (_, texts) => texts.map(tokens),
   countPromptTokens: async (_, turns) => total(turns.map(({ content }) => content)),

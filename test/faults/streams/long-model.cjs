@@ -29,6 +29,7 @@ const scripted = {
   models: async () => [card],
   reachable: async () => true,
   activity: () => ({ running: 0, queued: 0, tokensPerSecond: null }),
+  parallel: () => 8,
   load: async () => undefined,
   countTokens: async (_, texts) => texts.map((text) => Math.ceil(text.length / 4)),
   countPromptTokens: async () => 100,
