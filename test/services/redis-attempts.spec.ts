@@ -36,9 +36,12 @@ describe('Tries counted in Redis', () => {
       expect(wait).toBeGreaterThan(50_000);
       expect(wait).toBeLessThanOrEqual(60_000);
     }
-    await both[1].giveBack('a');
-    expect(await both[0].take('a', 10, 60)).toBe(0);
-    expect(await both[1].take('a', 10, 60)).toBeGreaterThan(0);
+    // Whoever has most gives one back; the other, which counts fewer than ten by itself, may take it.
+    const firsts = waits.filter((wait, place) => wait === 0 && place % 2 === 0).length;
+    const [giver, taker] = firsts > 5 ? both : [both[1], both[0]];
+    await giver.giveBack('a');
+    expect(await taker.take('a', 10, 60)).toBe(0);
+    expect(await giver.take('a', 10, 60)).toBeGreaterThan(0);
   });
 
   it('count in a window that slides', async () => {
