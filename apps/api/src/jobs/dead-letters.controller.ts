@@ -30,7 +30,7 @@ export class DeadLettersController {
   ) {}
 
   @Get()
-  @Access('any', 'viewer', { instance: true })
+  @Access('jobs:read', 'viewer', { instance: true })
   @ApiOperation({ summary: 'List the failed jobs of all workspaces that the platform could not do; for an instance admin.' })
   @Answers(200, deadLetterListSchema, 'A page of dead letters.')
   async list(@Query({ schema: listDeadLettersQuery }) query: ListDeadLettersQuery) {
@@ -42,7 +42,7 @@ export class DeadLettersController {
 
   @Post('redrive')
   @HttpCode(202)
-  @Access('any', 'viewer', { instance: true, creates: 'answer' })
+  @Access('jobs:write', 'viewer', { instance: true, creates: 'answer' })
   @ApiOperation({ summary: "Do the work of dead letters again, as new jobs in their makers' names; for an instance admin." })
   @Answers(202, redriveSchema, 'For each dead letter its new job, or why there is none.')
   async redrive(@Body({ schema: redriveBody }) body: RedriveBody, @Caller() actor: Principal, @Req() request: FastifyRequest) {
