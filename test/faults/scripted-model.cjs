@@ -4,9 +4,7 @@
 const { appendFileSync, existsSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
-const dist = join(__dirname, '..', '..', 'dist', 'libs');
-require('reflect-metadata');
-const { ModelRuntimes, ModelsModule } = require(join(dist, 'features/models'));
+const { chatCard, dist, serve } = require('../support/scripted-models.cjs');
 const { ToolBox } = require(join(dist, 'features/agents'));
 const { JobAttempt } = require(join(dist, 'features/jobs/job-attempt.service'));
 
@@ -27,27 +25,7 @@ const SCRIPT = {
   ],
 };
 
-const scripted = {
-  name: 'scripted',
-  models: async () => [
-    {
-      id: 'scripted',
-      kind: 'chat',
-      runtime: 'scripted',
-      state: 'ready',
-      loaded: true,
-      sizeBytes: 1,
-      digest: null,
-      license: 'none',
-      languages: ['en'],
-      contextLength: 8192,
-      capabilities: ['chat', 'tools'],
-    },
-  ],
-  reachable: async () => true,
-  activity: () => ({ running: 0, queued: 0, tokensPerSecond: null }),
-  parallel: () => 8,
-  load: async () => undefined,
+serve([chatCard('tools')], {
   countTokens: async (_, texts) => texts.map((text) => text.length),
   countPromptTokens: async () => 100,
   async *chat({ turns }) {
@@ -56,10 +34,7 @@ const scripted = {
     yield* SCRIPT[results];
     yield { type: 'end', finishReason: results === 6 ? 'stop' : 'tool_calls', inputTokens: 100, outputTokens: 10, seconds: 0.01 };
   },
-};
-
-const provider = Reflect.getMetadata('providers', ModelsModule).find(({ provide }) => provide === ModelRuntimes);
-Object.assign(provider, { inject: [], useFactory: () => ({ all: [scripted] }) });
+});
 
 const get = ToolBox.prototype.get;
 ToolBox.prototype.get = function counted(name) {

@@ -1,16 +1,11 @@
 // Loaded into the product's processes before their own code (node --require): the models are a script with known answers, so that a cell's time goes into its
 // fault. GENERATIONS names a file that gets a line for each generation that ended: what was asked, and when (monotonic, ms) its last piece was made.
-const { createHash } = require('node:crypto');
 const { appendFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
-
-const dist = join(__dirname, '..', '..', '..', 'dist', 'libs');
-require('reflect-metadata');
+const { chatCard, dist, embeddingCard, serve, total, vectorOf } = require('../../support/scripted-models.cjs');
 const { AppError } = require(join(dist, 'kernel/errors'));
-const { ModelRuntimes, ModelsModule } = require(join(dist, 'features/models'));
 
-const DIMENSIONS = 8;
 const PIECES = 60;
 const PIECE_MS = 8;
 const EMBED_MS = 60;
@@ -18,37 +13,11 @@ const EMBED_MS = 60;
 const SLOW_PIECES = 600;
 const SLOW_PIECE_MS = 25;
 
-const card = (id, kind, more) => ({
-  id,
-  kind,
-  runtime: 'scripted',
-  state: 'ready',
-  loaded: true,
-  sizeBytes: 1,
-  digest: null,
-  license: 'none',
-  languages: ['en'],
-  ...more,
-});
-const cards = [
-  card('scripted', 'chat', { contextLength: 8192, capabilities: ['chat', 'tools'] }),
-  card('scripted-embedding', 'embedding', {
-    contextLength: 512,
-    capabilities: ['embedding'],
-    embedding: { dimensions: DIMENSIONS, maxInputTokens: 512, pooling: 'mean', queryPrefix: '', documentPrefix: '', threshold: 0.3 },
-  }),
-];
-
-function vectorOf(text) {
+function vectorOrPoison(text) {
   if (text.includes('poison')) throw new AppError('unprocessable', 'The text cannot be embedded.', { retryable: false });
-  const bytes = createHash('sha256').update(text).digest();
-  const numbers = Float32Array.from({ length: DIMENSIONS }, (_, at) => bytes[at] - 127.5);
-  const length = Math.hypot(...numbers);
-  return numbers.map((number) => number / length);
+  return vectorOf(text);
 }
 
-const tokens = (text) => Math.ceil(text.length / 4);
-const total = (texts) => texts.reduce((sum, text) => sum + tokens(text), 0);
 const end = (finishReason, outputTokens) => ({ type: 'end', finishReason, inputTokens: 100, outputTokens, seconds: 0.01 });
 
 /** With tools offered and none used yet one call; else the answer, piece by piece. */
@@ -73,21 +42,10 @@ async function* say({ turns, tools, signal }) {
   }
 }
 
-const scripted = {
-  name: 'scripted',
-  models: async () => cards,
-  reachable: async () => true,
-  activity: () => ({ running: 0, queued: 0, tokensPerSecond: null }),
-  parallel: () => 8,
-  load: async () => undefined,
-  countTokens: async (_, texts) => texts.map(tokens),
-  countPromptTokens: async (_, turns) => total(turns.map(({ content }) => content)),
+serve([chatCard('tools'), embeddingCard], {
   chat: say,
   embed: async ({ texts, signal }) => {
     await delay(EMBED_MS, undefined, { signal });
-    return { vectors: texts.map(vectorOf), inputTokens: total(texts), seconds: 0.01 };
+    return { vectors: texts.map(vectorOrPoison), inputTokens: total(texts), seconds: 0.01 };
   },
-};
-
-const provider = Reflect.getMetadata('providers', ModelsModule).find(({ provide }) => provide === ModelRuntimes);
-Object.assign(provider, { inject: [], useFactory: () => ({ all: [scripted] }) });
+});
