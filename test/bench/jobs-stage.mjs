@@ -133,10 +133,8 @@ export class Stage {
       { provide: Fanout, useClass: MemoryFanout },
       { provide: AppConfig, useValue: { retention: { jobsDays: 30, eventsDays: 7 } } },
       { provide: DataDirectory, useValue: { instanceId: v7() } },
-      {
-        provide: PostgresClient,
-        useValue: { query: (...all) => client.query(...all), transaction: (...all) => client.transaction(...all) },
-      },
+      // One client for all of them, which none of them closes.
+      { provide: PostgresClient, useValue: Object.create(client, { onApplicationShutdown: { value: undefined } }) },
       { provide: PostgresListener, useFactory: () => new PostgresListener(postgres.url, client) },
     ];
     const own = [

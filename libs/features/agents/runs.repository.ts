@@ -34,6 +34,7 @@ export class RunsRepository {
           VALUES (${run.id}::uuid, ${run.workspaceId}::uuid, ${run.ownerId}::uuid, ${run.agentId}::uuid, ${job.jobId}::uuid, ${run.retryOf}::uuid,
             ${run.visibility}, ${JSON.stringify(run.agent)}::jsonb, ${run.input}, ${jsonOrNull(run.context)}::jsonb, ${run.sessionId}::uuid,
             ${JSON.stringify(run.history)}::jsonb)`,
+      { name: 'runs.accept' },
     );
   }
 

@@ -48,6 +48,7 @@ export class MessagesRepository {
           switched AS (${switchTo(held, sql`SELECT id FROM path`)})${asked}
           INSERT INTO chat_messages (id, session_id, workspace_id, owner_id, parent_id, role, status, model, job_id)
           VALUES (${answerId}, ${held}, ${session.workspaceId}, ${session.ownerId}, ${question?.id ?? after}, 'assistant', 'queued', ${model}, ${job.jobId})`,
+      { name: question === undefined ? 'messages.accept-again' : 'messages.accept' },
     );
   }
 

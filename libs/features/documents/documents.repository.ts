@@ -70,13 +70,15 @@ export class DocumentsRepository {
 
   /** The document and its job in one statement. Breaks `documents_content` when the collection has these bytes, `documents_external` when it has the id. */
   async accept(document: NewDocumentRow, job: Acceptance): Promise<void> {
-    await this.postgres.query(sql`
-      WITH document AS (
+    await this.postgres.query(
+      sql`WITH document AS (
         INSERT INTO documents (id, workspace_id, owner_id, collection_id, name, named, external_id, media_type, charset, bytes, sha256, source_url, status, metadata, job_id)
         VALUES (${document.id}::uuid, ${document.workspaceId}::uuid, ${document.ownerId}::uuid, ${document.collectionId}::uuid, ${document.name},
           ${document.named}::boolean, ${document.externalId}, ${document.mediaType}, ${document.charset}, ${document.bytes}::bigint, ${document.sha256},
           ${document.sourceUrl}, 'pending', ${JSON.stringify(document.metadata)}::jsonb, ${job.jobId}::uuid)
-      ), ${job.ctes} SELECT id FROM job`);
+      ), ${job.ctes} SELECT id FROM job`,
+      { name: 'documents.accept' },
+    );
   }
 
   /** Locks a document until the transaction ends. */

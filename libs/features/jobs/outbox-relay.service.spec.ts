@@ -8,6 +8,7 @@ import { OutboxRelay } from './outbox-relay.service';
 /** An outbox in memory whose database may be away, and a transport that may refuse or hang. */
 class Bench {
   rows: OutboxRow[] = [];
+  taken = new Set<string>();
   released: UnsentRow[] = [];
   published: string[] = [];
   claims = 0;
@@ -24,10 +25,11 @@ class Bench {
         this.claims += 1;
         this.inClaim += 1;
         this.mostInClaim = Math.max(this.mostInClaim, this.inClaim);
-        const found = this.rows.slice(0, 500);
         await new Promise((resolve) => setTimeout(resolve, 5));
         this.inClaim -= 1;
         if (this.databaseAway) throw new AppError('unavailable', 'The database does not answer.');
+        const found = this.rows.filter(({ id }) => !this.taken.has(id)).slice(0, 500);
+        for (const { id } of found) this.taken.add(id);
         return found;
       },
       delete: async (ids: string[]) => {
@@ -35,6 +37,7 @@ class Bench {
       },
       release: async (rows: UnsentRow[]) => {
         this.released.push(...rows);
+        for (const { id } of rows) this.taken.delete(id);
       },
     } as unknown as JobOutboxRepository,
     this.transport(),
@@ -92,9 +95,27 @@ describe('OutboxRelay', () => {
     await jest.advanceTimersByTimeAsync(20);
     expect(bench.published).toEqual(Array.from({ length: 1_100 }, (_, n) => String(n)));
     expect(bench.rows).toEqual([]);
-    expect(bench.claims).toBe(3);
+    expect(bench.claims).toBe(5);
     await jest.advanceTimersByTimeAsync(3_100);
-    expect(bench.claims).toBe(6);
+    expect(bench.claims).toBe(8);
+  });
+
+  it('has two batches under way while there are full ones', async () => {
+    let underWay = 0;
+    let most = 0;
+    bench.publish = async () => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      underWay -= 1;
+    };
+    bench.add(...Array.from({ length: 2_600 }, (_, n) => String(n)));
+    bench.relay.start();
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(most).toBe(1_000);
+    expect(new Set(bench.published).size).toBe(2_600);
+    expect(bench.published).toHaveLength(2_600);
+    expect(bench.rows).toEqual([]);
   });
 
   it('looks at once when woken, also when the word comes while it looks, and never twice at a time', async () => {

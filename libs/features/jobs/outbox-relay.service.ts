@@ -6,6 +6,8 @@ import { JobOutboxRepository, type OutboxRow, type UnsentRow } from './job-outbo
 import { JobTiming } from './job-timing.entity';
 
 const BATCH = 500;
+/** Batches under way at the same time while there are full ones: one is claimed or deleted while another waits for its confirms. */
+const SIDE_BY_SIDE = 2;
 const BACKOFF_CAP_MS = 10_000;
 
 /**
@@ -48,12 +50,16 @@ export class OutboxRelay {
   private async turn(): Promise<void> {
     while (!this.stopped) {
       this.woken = false;
-      const more = await this.carry();
-      if (!more)
+      if (await this.carry()) await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => this.carryOn()));
+      else
         await this.pause(
           this.failures === 0 ? this.timing.pollMs : Math.min(BACKOFF_CAP_MS, this.timing.pollMs * 2 ** (this.failures - 1)),
         );
     }
+  }
+
+  private async carryOn(): Promise<void> {
+    while (!this.stopped && (await this.carry())) continue;
   }
 
   /** True when a full batch went out: there may be more. */

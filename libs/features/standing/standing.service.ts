@@ -48,6 +48,7 @@ export class Standing {
             JOIN users p ON p.id = coalesce(k.made_by, u.id)
             JOIN memberships m ON m.user_id = p.id AND m.workspace_id = ${workspaceId}::uuid
           WHERE u.id = ${userId}::uuid AND u.status = 'active' AND p.status = 'active'`,
+      { name: 'standing.rights' },
     );
     return rows[0];
   }

@@ -41,10 +41,10 @@ export class Stage {
     await this.postgres.stop();
   }
 
-  /** A conversation, and the job that answers a question in it. */
-  async ask(content, session = {}, message = {}) {
-    const { id } = await this.client.json('POST', '/api/v1/chat/sessions', session);
-    const { job } = await this.client.json('POST', `/api/v1/chat/sessions/${id}/messages`, { content, ...message });
+  /** A conversation, and the job that answers a question in it; whom it is asked of takes it first. */
+  async ask(content, session = {}, message = {}, client = this.client) {
+    const { id } = await client.json('POST', '/api/v1/chat/sessions', session);
+    const { job } = await client.json('POST', `/api/v1/chat/sessions/${id}/messages`, { content, ...message });
     return { jobId: job.id, sessionId: id };
   }
 
