@@ -1,7 +1,7 @@
 // npm run bench:jobs -- [--only relay,start,accept,claim] [--jobs 200] [--rows 50000] [--finished 1000000]: what a job costs over a real PostgreSQL and RabbitMQ.
 // accept: the accepting statement against a plain insert of the same row, in turn; start: from the commit of the accepting statement to the handler, at 20 jobs/s;
 // relay: rows of the outbox published and deleted in a second; claim: the time of one claim with nothing, 10,000 and a million finished jobs in the table, and with
-// 10,000 that wait, in one workspace and in a thousand.
+// 10,000 that wait, in one workspace and in a thousand, behind as many finished ones as there are.
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { fdatasyncMedian, JobLeaseRepository, Jobs, OutboxRelay, quantile, sql, Stage, v7, work } from './jobs-stage.mjs';
@@ -142,24 +142,35 @@ async function benchClaim(stage, jobs, leases) {
   judge(`claim with so many finished jobs: ${seen}; log-log slope ${slope.toFixed(3)} (<= 0.1)`, slope <= 0.1);
 }
 
+/** Jobs that wait, behind the finished ones of the same workspaces: their ids rise with time, as those of the product do. */
 async function benchQueue(stage, jobs, leases) {
-  for (const spaces of [1, 1_000]) {
+  await stage.prepare(sql`DELETE FROM jobs`);
+  for (const [spaces, finished] of [
+    [1, 0],
+    [1, 10_000],
+    [1, 100_000],
+    [1_000, 100_000],
+  ]) {
     const queued = Array.from({ length: spaces }, () => v7());
     await stage.prepare(
       sql`INSERT INTO workspaces (id, name, owner_id) SELECT id, 'w', ${stage.ownerId}::uuid FROM unnest(${queued}::uuid[]) AS id`,
     );
+    await stage.prepare(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts, status, attempt, started_at, finished_at)
+      SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, (${queued}::uuid[])[1 + n % ${spaces}], ${stage.ownerId}::uuid, ${work.kind}, 1,
+        '{"name":"old"}', 5, 'succeeded', 1, now(), now() FROM generate_series(1, ${finished}) AS n`);
     await stage.prepare(sql`INSERT INTO jobs (id, workspace_id, owner_id, kind, contract_version, payload, max_attempts)
-      SELECT gen_random_uuid(), (${queued}::uuid[])[1 + n % ${spaces}], ${stage.ownerId}::uuid, ${work.kind}, 1, '{"name":"waits"}', 5
-      FROM generate_series(1, 10000) AS n`);
-    await stage.prepare(sql`ANALYZE jobs`);
+      SELECT ('ffffffff-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, (${queued}::uuid[])[1 + n % ${spaces}], ${stage.ownerId}::uuid, ${work.kind}, 1,
+        '{"name":"waits"}', 5 FROM generate_series(1, 10000) AS n`);
+    await stage.prepare(sql`VACUUM ANALYZE jobs`);
     const times = [];
     for (let n = 0; n < 50; n += 1) times.push(await timed(() => leases.claimNext(work)));
     const { id } = (await stage.client.query(sql`SELECT id FROM jobs WHERE status = 'queued' LIMIT 1`))[0];
     const place = await timed(async () => jobs.queuePosition({ id, kind: work.kind, status: 'queued' }));
     tell(
-      `claim with 10000 that wait in ${spaces} workspaces: p50 ${quantile(times, 0.5).toFixed(2)} ms; a place in that queue: ${place.toFixed(0)} ms`,
+      `claim with 10000 that wait in ${spaces} workspaces, and ${finished} finished: p50 ${quantile(times, 0.5).toFixed(2)} ms; ` +
+        `a place in that queue: ${place.toFixed(0)} ms`,
     );
-    await stage.prepare(sql`DELETE FROM jobs WHERE status <> 'succeeded'`);
+    await stage.prepare(sql`DELETE FROM jobs`);
   }
 }
 

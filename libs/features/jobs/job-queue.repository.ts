@@ -19,11 +19,18 @@ const turns = ({ kind, version }: JobLane): Sql => sql`
       (SELECT max(jobs.started_at) FROM jobs
         WHERE jobs.kind = ${kind} AND jobs.workspace_id = waiting.workspace_id AND jobs.started_at IS NOT NULL) AS served_at
     FROM waiting CROSS JOIN LATERAL (
-      SELECT jobs.id FROM jobs WHERE ${queuedIn({ kind, version })} AND jobs.workspace_id = waiting.workspace_id AND ${isDue} ORDER BY jobs.id LIMIT 1
+      SELECT jobs.id FROM jobs WHERE ${queuedIn({ kind, version })} AND ${oldestOf(sql`waiting.workspace_id`)} LIMIT 1
     ) AS head
   )`;
 
 const isDue: Sql = sql`(jobs.retry_at IS NULL OR jobs.retry_at <= now())`;
+
+/**
+ * A workspace's due jobs, the oldest first. The range of one keeps the workspace in the order, which then is that of the queue's index alone: with an equality the
+ * order is that of the primary key as well, by which the planner reads the whole past of a workspace that has a long queue.
+ */
+const oldestOf = (workspaceId: Sql): Sql => sql`jobs.workspace_id BETWEEN ${workspaceId} AND ${workspaceId} AND ${isDue}
+        ORDER BY jobs.workspace_id, jobs.id`;
 
 const queuedIn = ({ kind, version }: JobLane): Sql =>
   sql`jobs.status = 'queued' AND jobs.kind = ${kind} AND jobs.contract_version = ${version}`;
@@ -35,8 +42,7 @@ const queuedIn = ({ kind, version }: JobLane): Sql =>
 export function nextInLane(lane: JobLane, columns: Sql): Sql {
   return sql`${turns(lane)}, due AS (
     SELECT next.* FROM (SELECT workspace_id FROM turns ORDER BY at_work, served_at NULLS FIRST, head) AS turn CROSS JOIN LATERAL (
-      SELECT ${columns} FROM jobs WHERE ${queuedIn(lane)} AND jobs.workspace_id = turn.workspace_id AND ${isDue}
-      ORDER BY jobs.id LIMIT 1 FOR UPDATE SKIP LOCKED
+      SELECT ${columns} FROM jobs WHERE ${queuedIn(lane)} AND ${oldestOf(sql`turn.workspace_id`)} LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS next LIMIT 1
   )`;
 }
