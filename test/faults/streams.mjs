@@ -27,6 +27,8 @@ const [wanted, apiKills, workerKills, readers] = ['disconnects', 'api-kills', 'w
 /** Milliseconds within which 95 of 100 streams must go on. */
 const RESUMED_MS = 500;
 const READERS_OF_A_JOB = 4;
+/** Within which one of the APIs takes a question. */
+const ASKED_MS = 30_000;
 /** Pieces of an answer, one every 10 ms. */
 const [FEWEST, MOST] = [100, 500];
 /** Readers join while the answer is written or when it is done. */
@@ -81,6 +83,7 @@ async function follow() {
 /** A question in a session of its own, at whichever API takes it. */
 async function ask() {
   const content = `Please write ${FEWEST + Math.floor(random() * (MOST - FEWEST))} lines.`;
+  const deadline = performance.now() + ASKED_MS;
   for (;;) {
     try {
       const client = new Client(place(), token);
@@ -88,7 +91,7 @@ async function ask() {
       return (await client.json('POST', `/api/v1/chat/sessions/${session.id}/messages`, { content })).job.id;
     } catch (error) {
       // Killed a moment ago.
-      if (error.status !== undefined && error.status < 500) throw error;
+      if ((error.status !== undefined && error.status < 500) || performance.now() > deadline) throw error;
       await delay(50);
     }
   }

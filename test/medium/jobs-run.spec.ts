@@ -116,6 +116,17 @@ describeDatabases('A job', (kind) => {
     expect(await bench.effects(id)).toEqual([{ status: 'failed', text: '' }]);
   });
 
+  it('ends cancelled when its handler finds that the work has been overtaken', async () => {
+    const process = await bench.process();
+    process.handler.work = async () => {
+      throw new AppError('cancelled', 'Newer content has taken the place of this.');
+    };
+    const id = await bench.accept(process);
+    expect(await bench.ended(process, id)).toMatchObject({ status: 'cancelled', attempt: 1, error: null });
+    expect((await bench.events(id)).at(-1)).toEqual({ event: 'cancelled', data: {} });
+    expect(await bench.effects(id)).toEqual([{ status: 'cancelled', text: '' }]);
+  });
+
   it('ends failed after its attempts when it always breaks, without the words of the fault, and others go on', async () => {
     const process = await bench.process();
     process.handler.work = async (context) => {

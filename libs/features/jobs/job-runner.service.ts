@@ -109,6 +109,8 @@ export class JobRunner {
       this.logger.error(`Job ${job.id} (${job.kind}) failed.`, error instanceof Error ? error.stack : String(error));
     }
     const failure = failureOf(stopped ? signal.reason : error);
+    // Something has overtaken the work, and nobody told the job: as if somebody had.
+    if (failure.code === 'cancelled') return void (await this.settlement.finish(job, { status: 'cancelled' }));
     if (failure.retryable && job.attempt < job.maxAttempts)
       return this.attempts.postpone(job, failure.message, this.timing.backoff(job.attempt));
     await this.settlement.finish(job, { status: 'failed', error: failure });

@@ -62,6 +62,9 @@ class ProxiedMap extends FullMap {
 }
 
 export class Rig {
+  /** Cells, as their questions begin, in which a process or its database stood still. */
+  paused = new Set();
+
   /** `clocks`: the processes' clocks can be moved. `disks`: bytes of a small disk of its own, by server. */
   static async start({ clocks = false, disks = {} } = {}) {
     const rig = new Rig();
@@ -117,6 +120,7 @@ export class Rig {
     return WORKERS;
   }
 
+  /** What each generation was asked, and when its last piece was made. */
   generations() {
     return readFileSync(this.generationsFile, 'utf8')
       .trim()

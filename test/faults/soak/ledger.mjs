@@ -63,18 +63,23 @@ export class Ledger {
     return { lost, doubled, jobs: known.length };
   }
 
-  /** Seconds from a kill of the worker to the end of a job that was running then. */
-  async slowestTakeover(kills) {
-    let most = 0;
+  /** Of the jobs that were at work when the worker was killed: how many, and the most seconds from the kill to the attempt that took one over. */
+  async takeovers(kills) {
+    const taken = { jobs: 0, slowest: 0 };
     for (const { victim, at } of kills) {
       if (victim !== 'worker') continue;
       const { rows } = await this.client.query(
-        `SELECT coalesce(max(extract(epoch FROM finished_at - $1::timestamptz)), 0)::float8 AS seconds FROM jobs
-         WHERE attempt > 1 AND created_at < $1::timestamptz AND finished_at > $1::timestamptz`,
+        `SELECT count(*)::int AS jobs, coalesce(max(extract(epoch FROM next.created_at - $1::timestamptz)), 0)::float8 AS seconds
+         FROM (SELECT DISTINCT ON (job_id) job_id, seq, event FROM job_events WHERE created_at < $1::timestamptz ORDER BY job_id, seq DESC) AS last
+         CROSS JOIN LATERAL (
+           SELECT event, created_at FROM job_events WHERE job_id = last.job_id AND seq > last.seq ORDER BY seq LIMIT 1
+         ) AS next
+         WHERE last.event NOT IN ('accepted', 'queued') AND next.event = 'reset'`,
         [new Date(at)],
       );
-      most = Math.max(most, rows[0].seconds);
+      taken.jobs += rows[0].jobs;
+      taken.slowest = Math.max(taken.slowest, rows[0].seconds);
     }
-    return most;
+    return taken;
   }
 }
