@@ -13,6 +13,7 @@ import { describeDatabases } from '../support/databases';
 import { DocumentsOf } from '../support/documents';
 import { describeModels } from '../support/models';
 import { onSmallDisk, smallDisk } from '../support/small-disk';
+import { until } from '../support/until';
 
 /** About 30 chunks: four batches. */
 const LONG = Array.from(
@@ -147,8 +148,11 @@ describeModels('Reading a document', () => {
       await held.reached;
       expect(await points(id)).toHaveLength(2 * BATCH);
       const before = inputs.length;
-      // Nobody keeps the lease any more, and another attempt takes it; what the old one still does is refused.
-      await client().query(sql`UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = ${jobId}::uuid`);
+      // Another attempt takes the lease once it is over, which a heartbeat of the old one may put off; what the old one still does is refused.
+      await until(async () => {
+        await client().query(sql`UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = ${jobId}::uuid AND attempt = 1`);
+        return (await client().query(sql`SELECT FROM jobs WHERE id = ${jobId}::uuid AND attempt = 2`)).length > 0;
+      });
       const events = await mine.events(jobId);
       expect(events.filter((event) => ['reset', 'started'].includes(event.event)).map((event) => event.data)).toEqual([
         { attempt: 1 },
