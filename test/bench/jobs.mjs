@@ -1,7 +1,7 @@
 // npm run bench:jobs -- [--only relay,start,accept,claim] [--jobs 200] [--rows 50000] [--finished 1000000]: what a job costs over a real PostgreSQL and RabbitMQ.
 // accept: the accepting statement against a plain insert of the same row, in turn; start: from the commit of the accepting statement to the handler, at 20 jobs/s;
 // relay: rows of the outbox published and deleted in a second; claim: the time of one claim with nothing, 10,000 and a million finished jobs in the table, and with
-// 10,000 that wait, in one workspace and in a thousand, behind as many finished ones as there are.
+// 10,000 that wait, in one workspace and in a thousand, behind up to 100,000 finished ones.
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { fdatasyncMedian, JobLeaseRepository, Jobs, OutboxRelay, quantile, sql, Stage, v7, work } from './jobs-stage.mjs';

@@ -70,5 +70,5 @@ async function judged(load, killer) {
   say(
     `${killer.kills.length} kills, ${jobs} jobs of ${load.submitted} submissions, ${lost} lost, ${doubled} doubled; ${JSON.stringify(counted)}`,
   );
-  return lost + doubled + late + (taken.jobs > 0 && taken.slowest > 20 ? 1 : 0);
+  return lost + doubled + late + (taken.slowest > 20 ? 1 : 0);
 }

@@ -41,8 +41,8 @@ export async function runCell({ point, victim, fault }, { rig, journal, reads, n
   const probing = probe(workload);
   probing.catch(() => undefined);
   const struck = victim === 'worker' ? workerOf(hit) : victim;
-  // A process that was stopped could not stop its model, nor hear of a cancel from a database that was: said of this cell, whichever is judged.
-  if (fault === 'stop' && victim !== 'rabbitmq') rig.paused.add(`${name} `);
+  // A process that was stopped could not stop its model: that holds for this cell's questions in every later judgement too.
+  if (fault === 'stop' && rig.workers.includes(struck)) rig.paused.add(`${name} `);
   await strike(rig, { victim: struck, fault, stopMs });
   hit.go();
   const ended = await Promise.allSettled([work, probing]);

@@ -62,7 +62,7 @@ class ProxiedMap extends FullMap {
 }
 
 export class Rig {
-  /** Cells, as their questions begin, in which a process or its database stood still. */
+  /** Cells, as their questions begin, in which a worker stood still. */
   paused = new Set();
 
   /** `clocks`: the processes' clocks can be moved. `disks`: bytes of a small disk of its own, by server. */
