@@ -71,6 +71,17 @@ describe('Words over Redis', () => {
     await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:job:a'))[1] === 0, 2_000);
   });
 
+  it('stop the attempts of a cancelled job in the process that has them', async () => {
+    const [asked, working] = [await open(), await open()].map(({ fanout }) => new JobSignals(fanout)) as [JobSignals, JobSignals];
+    const watch = working.watch();
+    const { signal } = watch.attempt('a');
+    watch.close();
+    await until(async () => (await redis.boss.pubsub('NUMSUB', 'app:jobs:cancelled'))[1] === 2, 2_000);
+    asked.cancelled('a');
+    await until(async () => signal.aborted, 1_000);
+    expect(signal.reason).toMatchObject({ code: 'cancelled' });
+  });
+
   it('are heard here while Redis is away, and everywhere again when it is back', async () => {
     const [one, other] = [await open(), await open()];
     const heard: string[] = [];

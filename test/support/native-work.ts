@@ -1,9 +1,9 @@
 import { LlamaCppClient } from '@backing/llama-cpp';
 
-/** What llama.cpp itself has done, counted at its door: tokens made, steps of prompts begun, texts begun to be embedded. */
+/** What llama.cpp itself has done, counted at its door: tokens made, the lengths of the steps of prompts that were begun, texts begun to be embedded. */
 export interface NativeWork {
   tokens: number;
-  steps: number;
+  steps: number[];
   texts: number;
   /** Called as a text begins. */
   onText?: () => void;
@@ -11,7 +11,7 @@ export interface NativeWork {
 
 /** Counts in all models that are loaded from now on, until `jest.restoreAllMocks`. */
 export function countNativeWork(): NativeWork {
-  const work: NativeWork = { tokens: 0, steps: 0, texts: 0 };
+  const work: NativeWork = { tokens: 0, steps: [], texts: 0 };
   const load = LlamaCppClient.prototype.loadModel;
   jest.spyOn(LlamaCppClient.prototype, 'loadModel').mockImplementation(async function (this: LlamaCppClient, ...given) {
     const model = await load.apply(this, given);
@@ -42,9 +42,9 @@ type Sequence = ReturnType<Awaited<ReturnType<Awaited<ReturnType<LlamaCppClient[
 
 function counted(sequence: Sequence, work: NativeWork): Sequence {
   const read = sequence.evaluateWithoutGeneratingNewTokens.bind(sequence);
-  sequence.evaluateWithoutGeneratingNewTokens = (...given) => {
-    work.steps += 1;
-    return read(...given);
+  sequence.evaluateWithoutGeneratingNewTokens = (tokens, ...more) => {
+    work.steps.push(tokens.length);
+    return read(tokens, ...more);
   };
   const evaluate = sequence.evaluate.bind(sequence);
   sequence.evaluate = async function* (...given) {

@@ -5,28 +5,20 @@ import type { ChatRequest, ChatTurn, SamplingRequest } from '@kernel/models';
 import type { ChatEntry } from './catalogue';
 import { ChatTemplate } from './chat.template';
 import type { LlamaCppClient } from './llama-cpp.client';
+import { LEAST_STEP, MOST_STEP, ReadingPace } from './reading.pace';
 import { Breather, slices } from './text.slices';
 
-/**
- * Prompt tokens of one step: between two steps a waiting question gets its turn, and an abort takes effect. llama.cpp cannot be interrupted within one,
- * so a heavier model reads less at once; below 64 that costs the starter a quarter of its speed.
- */
-const STEPS = [
-  { upToBytes: 1e9, tokens: 64 },
-  { upToBytes: 2e9, tokens: 32 },
-];
-const LEAST_STEP = 16;
 const REPEAT_WINDOW = 64;
 
 /**
  * The weights of a chat model with one context. The prompt is written by the chat template inside the model's file; the text of turns never becomes
- * a control token. A prompt's beginning that is already in the context is reused in whole steps, so that the same prompt is always computed in the
- * same pieces and gives the same numbers.
+ * a control token. A prompt's beginning that is already in the context is reused. Whatever the pieces, a prompt gives the same numbers: they end at
+ * multiples of the least step, the last piece is the rest, and flash attention, whose sums depend on the length of a piece, is off.
  */
 export class ChatModel {
-  /** The prompt tokens that lie in the context in whole steps. */
+  /** The prompt tokens that lie in the context, a whole multiple of the least step. */
   private known: Token[] = [];
-  private readonly step: number;
+  private readonly pace = new ReadingPace();
 
   private constructor(
     readonly entry: ChatEntry,
@@ -34,9 +26,7 @@ export class ChatModel {
     private readonly template: ChatTemplate,
     private readonly sequence: LlamaContextSequence,
     private readonly client: LlamaCppClient,
-  ) {
-    this.step = stepOf(entry);
-  }
+  ) {}
 
   static async open(client: LlamaCppClient, entry: ChatEntry, path: string, signal: AbortSignal): Promise<ChatModel> {
     const library = await client.library();
@@ -47,7 +37,8 @@ export class ChatModel {
       if (model.trainContextSize < entry.contextLength) throw new Error(`The file's context is ${model.trainContextSize} tokens only.`);
       const context = await model.createContext({
         contextSize: entry.contextLength,
-        batchSize: stepOf(entry),
+        batchSize: MOST_STEP,
+        flashAttention: false,
         sequences: 1,
         threads: client.threads,
       });
@@ -90,7 +81,7 @@ export class ChatModel {
     const limit = Math.min(tokens.length - 1, this.known.length, this.sequence.nextTokenIndex);
     let common = 0;
     while (common < limit && this.known[common] === tokens[common]) common += 1;
-    const kept = common - (common % this.step);
+    const kept = common - (common % LEAST_STEP);
     await this.sequence.eraseContextTokenRanges([{ start: kept, end: this.sequence.nextTokenIndex }]);
     this.known = tokens.slice(0, kept);
     if (this.sequence.nextTokenIndex === kept) return kept;
@@ -99,11 +90,14 @@ export class ChatModel {
     return 0;
   }
 
-  /** Reads the next whole step of the prompt from `start`; answers where the next begins, or undefined when the rest belongs to `generate`. */
+  /** Reads the next step of the prompt from `start`; answers where the next begins, or undefined when the rest belongs to `generate`. */
   async read(tokens: Token[], start: number): Promise<number | undefined> {
-    const end = start + this.step;
-    if (end >= tokens.length) return undefined;
+    const whole = tokens.length - 1 - ((tokens.length - 1) % LEAST_STEP);
+    const end = Math.min(start + this.pace.step, whole);
+    if (end <= start) return undefined;
+    const began = performance.now();
     await this.sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(start, end));
+    this.pace.took(end - start, performance.now() - began);
     this.known = tokens.slice(0, end);
     return end;
   }
@@ -148,8 +142,4 @@ export class ChatModel {
     }
     return into;
   }
-}
-
-function stepOf({ bytes }: ChatEntry): number {
-  return STEPS.find(({ upToBytes }) => bytes <= upToBytes)?.tokens ?? LEAST_STEP;
 }

@@ -3,3 +3,4 @@ export { LlamaCppClient } from './llama-cpp.client';
 export { LlamaCppModule } from './llama-cpp.module';
 export { LlamaCppRuntime } from './llama-cpp.runtime';
 export { defaultThreads } from './threads';
+export { ReadingPace } from './reading.pace';

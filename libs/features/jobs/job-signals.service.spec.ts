@@ -53,6 +53,20 @@ describe('JobSignals', () => {
     expect(other.signal.aborted).toBe(true);
   });
 
+  it('stops the attempts of a cancelled job in every process that hears the words', () => {
+    const words = new MemoryFanout();
+    const [asked, working] = [new JobSignals(words), new JobSignals(words)];
+    const watch = working.watch();
+    const [one, other] = [watch.attempt('a'), watch.attempt('b')];
+    watch.close();
+    const told: string[] = [];
+    asked.onCancelled((jobId) => told.push(jobId));
+    asked.cancelled('a');
+    expect(one.signal.reason).toMatchObject({ code: 'cancelled' });
+    expect(other.signal.aborted).toBe(false);
+    expect(told).toEqual(['a']);
+  });
+
   it('aborts an attempt whose job was cancelled while it was being claimed, and no later one', () => {
     const signals = new JobSignals(new MemoryFanout());
     const [watch, other] = [signals.watch(), signals.watch()];

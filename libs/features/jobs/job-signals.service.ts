@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Fanout } from '@kernel/fanout';
+import { jobCancelled } from './job-faults';
 import type { StoredJob } from './job.entity';
 import { JobSubscription } from './job-subscription';
+
+const CANCELLED = 'jobs:cancelled';
 
 type EndListener = (job: StoredJob) => void;
 
@@ -25,7 +28,9 @@ export class JobSignals {
   private readonly cancelListeners: ((jobId: string) => void)[] = [];
   private readonly handBackListeners: (() => void)[] = [];
 
-  constructor(private readonly fanout: Fanout) {}
+  constructor(private readonly fanout: Fanout) {
+    fanout.subscribe(CANCELLED, (jobId) => this.abort(jobId, jobCancelled()));
+  }
 
   notify(jobId: string): void {
     this.fanout.publish(channelOf(jobId), '');
@@ -73,14 +78,14 @@ export class JobSignals {
     for (const controller of this.attempts.get(jobId) ?? []) controller.abort(reason);
   }
 
-  /** Hears of each cancel that this process committed, for the attempts of others. For the life of the process. */
+  /** Hears of each cancel that this process committed, to tell others where there is no Redis. For the life of the process. */
   onCancelled(listener: (jobId: string) => void): void {
     this.cancelListeners.push(listener);
   }
 
-  /** After the cancel was committed by this process: attempts stop here and elsewhere. */
-  cancelled(jobId: string, reason: Error): void {
-    this.abort(jobId, reason);
+  /** After the cancel was committed by this process: attempts stop here and elsewhere, with a Redis also while the database stands still. */
+  cancelled(jobId: string): void {
+    this.fanout.publish(CANCELLED, jobId);
     for (const listener of this.cancelListeners) listener(jobId);
   }
 

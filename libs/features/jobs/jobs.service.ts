@@ -4,7 +4,6 @@ import { roleAtLeast, type Principal } from '@kernel/identity';
 import { TERMINAL_STATUSES, type JobContract } from '@kernel/jobs';
 import type { Page, PageQuery } from '@kernel/paging';
 import { jobAcceptance, type Acceptance, type AcceptanceOptions } from './job-acceptance.repository';
-import { jobCancelled } from './job-faults';
 import { JobHandlers } from './job-handlers.service';
 import { JobSettlement } from './job-settlement.service';
 import { JobSignals } from './job-signals.service';
@@ -131,7 +130,7 @@ export class Jobs implements BeforeApplicationShutdown {
 
   private async end(id: string): Promise<StoredJob> {
     const job = await this.settlement.cancel(id);
-    this.signals.cancelled(id, jobCancelled());
+    this.signals.cancelled(id);
     return job;
   }
 }
