@@ -72,7 +72,9 @@ describeModels('chat with the built-in runtime', () => {
 
   it.each([8, 24, 64])('gives the same numbers when it is read in steps of %d tokens', async (step) => {
     // The last step is a whole one in one of them and a rest in the others.
-    const turns: ChatTurn[] = [{ role: 'user', content: `${'The harbour opens at six. The crane lifts nine tonnes. '.repeat(12)}Say more.` }];
+    const turns: ChatTurn[] = [
+      { role: 'user', content: `${'The harbour opens at six. The crane lifts nine tonnes. '.repeat(12)}Say more.` },
+    ];
     const usual = await collect(runtime.chat(request({ turns, seed: 7, temperature: 1.5 })));
     await collect(runtime.chat(request()));
     const pace = jest.spyOn(ReadingPace.prototype, 'step', 'get').mockReturnValue(step);

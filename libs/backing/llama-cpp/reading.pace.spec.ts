@@ -31,15 +31,18 @@ describe('ReadingPace', () => {
 
   it('stays a whole multiple within its bounds, and within the time unless that is too short for the least', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 64 }), fc.double({ min: 0, max: 1e5, noNaN: true })), { minLength: 1 }), (steps) => {
-        const pace = new ReadingPace();
-        for (const [tokens, milliseconds] of steps) pace.took(tokens, milliseconds);
-        const [tokens, milliseconds] = steps.at(-1)!;
-        expect(pace.step % LEAST_STEP).toBe(0);
-        expect(pace.step).toBeGreaterThanOrEqual(LEAST_STEP);
-        expect(pace.step).toBeLessThanOrEqual(MOST_STEP);
-        expect(pace.step === LEAST_STEP || (pace.step * milliseconds) / tokens <= 100.001).toBe(true);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 64 }), fc.double({ min: 0, max: 1e5, noNaN: true })), { minLength: 1 }),
+        (steps) => {
+          const pace = new ReadingPace();
+          for (const [tokens, milliseconds] of steps) pace.took(tokens, milliseconds);
+          const [tokens, milliseconds] = steps.at(-1)!;
+          expect(pace.step % LEAST_STEP).toBe(0);
+          expect(pace.step).toBeGreaterThanOrEqual(LEAST_STEP);
+          expect(pace.step).toBeLessThanOrEqual(MOST_STEP);
+          expect(pace.step === LEAST_STEP || (pace.step * milliseconds) / tokens <= 100.001).toBe(true);
+        },
+      ),
     );
   });
 });
