@@ -76,6 +76,20 @@ describeModels('Idempotency-Key of work', () => {
       expect(await jobs()).toBe(before + 1);
     });
 
+    it('keeps no answer that only says that there is none yet', async () => {
+      const path = `${await newSession()}?wait=1`;
+      const key = newKey();
+      const before = await jobs();
+      const long = { content: 'Tell a long story.', options: { max_tokens: 160, temperature: 0 } };
+      const statuses: number[] = [];
+      let last = await post(path, long, key);
+      for (; statuses.push(last.status) < 60 && last.status === 202; ) last = await post(path, long, key);
+      expect(statuses[0]).toBe(202);
+      expect([last.status, replayed(last)]).toEqual([200, 'true']);
+      expect((await post(path, long, key)).text).toBe(last.text);
+      expect(await jobs()).toBe(before + 1);
+    });
+
     it('gives an accepted answer its own bytes again, and its stream to whoever asks for it', async () => {
       const path = await newSession();
       const key = newKey();

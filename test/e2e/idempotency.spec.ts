@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PostgresClient, sql } from '@backing/postgres';
-import { IdempotencyRetention } from '@features/idempotency';
+import { Idempotency, IdempotencyRetention } from '@features/idempotency';
 import { startApi, type ApiAnswer, type Registered, type TestApi } from '../support/api';
 import { countRows, describeDatabases } from '../support/databases';
 import { until } from '../support/until';
@@ -50,6 +50,18 @@ describeDatabases('Idempotency-Key', (kind) => {
     await api.request(`${SESSIONS}/${String(first.json.id)}`, { method: 'PATCH', token: me.accessToken, body: { title: 'Changed' } });
     expect(parts(await post(SESSIONS, { title: 'Once', options: { temperature: 0 } }, key))).toEqual(parts(first));
     expect((await post(SESSIONS, { title: 'Once' }, newKey())).json.id).not.toBe(first.json.id);
+  });
+
+  it('is held for ten seconds at most by a process that stands still', async () => {
+    const { userId, workspaceId } = me;
+    const principal = { kind: 'user', userId, workspaceId, role: 'owner', instanceAdmin: true, scopes: new Set<never>() } as const;
+    const attempt = api.app.get(Idempotency).attempt({ principal, route: 'POST /still', key: newKey(), secret: false });
+    attempt.fingerprint = Buffer.alloc(32);
+    const setting = sql`SELECT current_setting('idle_in_transaction_session_timeout') AS bound`;
+    const rows = await attempt.transaction.unit((connection) => connection.query<{ bound: string }>(setting));
+    await attempt.transaction.rollBack();
+    // The embedded database lives and dies with its only process.
+    expect(rows).toEqual([{ bound: kind === 'embedded' ? '0' : '10s' }]);
   });
 
   it.each([

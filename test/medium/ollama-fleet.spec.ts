@@ -34,14 +34,14 @@ describe('several Ollama servers', () => {
     for (const double of doubles) await double.close();
   });
   const double = (at: number): OllamaDouble => doubles[at]!;
-  const chat = async (): Promise<string> => {
+  const chat = async (model = MODEL, signal = never): Promise<string> => {
     let text = '';
     const turns = [{ role: 'user' as const, content: 'Hello there' }];
-    for await (const chunk of rig.runtime.chat({ model: MODEL, turns, maxTokens: 10, temperature: 0, signal: never }))
+    for await (const chunk of rig.runtime.chat({ model, turns, maxTokens: 10, temperature: 0, signal }))
       if (chunk.type === 'text') text += chunk.text;
     return text;
   };
-  const chats = (count: number): Promise<string[]> => Promise.all(Array.from({ length: count }, chat));
+  const chats = (count: number): Promise<string[]> => Promise.all(Array.from({ length: count }, () => chat()));
   const loadedOn = (at: number): void =>
     void double(at).answers.set('ps', (_, response) => response.end(JSON.stringify({ models: [{ name: MODEL }] })));
   const weightsOf = (at: number, digest: string): void =>
@@ -75,6 +75,7 @@ describe('several Ollama servers', () => {
   });
 
   it('one that keeps failing is not asked any more, though the other is as busy', async () => {
+    double(0).models.push('other:1b');
     loadedOn(0);
     double(0).answers.set('chat', fail(500, 'llama runner process has terminated'));
     // Servers that are alike are chosen between by lot.
@@ -87,6 +88,10 @@ describe('several Ollama servers', () => {
     double(1).lines('chat', [say('from 1'), DONE]);
     expect(await chat()).toBe('from 1');
     expect(double(0).to('chat')).toHaveLength(3);
+    // And of one model: what else the server has goes on.
+    double(0).lines('chat', [say('from 0'), DONE]);
+    expect(await chat('other:1b')).toBe('from 0');
+    expect(await chat()).toBe('from 1');
   });
 
   it('work on as many calls as all that have the model together', async () => {
@@ -97,6 +102,21 @@ describe('several Ollama servers', () => {
     rig.runtime.refresh();
     await rig.runtime.models();
     expect(rig.runtime.parallel(MODEL)).toBe(4);
+  });
+
+  it('a cancel is heard while another one is looked for', async () => {
+    loadedOn(0);
+    const abort = new AbortController();
+    const asked = new Promise<ServerResponse>((resolve) =>
+      double(0).answers.set('chat', (_, response) => {
+        double(0).answers.set('tags', (__, silent) => resolve(silent));
+        response.writeHead(500).end(JSON.stringify({ error: 'llama runner process has terminated' }));
+      }),
+    );
+    const running = chat(MODEL, abort.signal).catch((error: unknown) => error);
+    await asked;
+    abort.abort(new Error('enough'));
+    expect(await running).toMatchObject({ code: 'cancelled' });
   });
 
   it('after the first token the failure is the answer', async () => {

@@ -15,7 +15,7 @@ const LOOK_MS = 100;
 const REST_MS = 20;
 
 const story = () => `Tell a long story about lighthouse ${Math.random()}.`;
-const long = () => `${Math.random()} ${'The keeper of the light wrote down wind and waves. '.repeat(100)} Tell the story.`;
+const long = () => `${Math.random()} ${'The keeper of the light wrote down wind and waves. '.repeat(30)} Tell the story.`;
 
 async function unload(url) {
   await fetch(`${url}/api/generate`, { method: 'POST', body: JSON.stringify({ model: CHAT, keep_alive: 0 }) }).then((answer) =>
@@ -23,11 +23,11 @@ async function unload(url) {
   );
 }
 
-/** Until the server has nothing to do, or five seconds. */
+/** Until the server has nothing to do, or a minute: Ollama reads a prompt to its end also when nobody waits for it any more. */
 async function rest(server) {
-  for (let n = 0; n < 50; n += 1) {
+  for (let n = 0; n < 600; n += 1) {
     const before = processorMs(server.pid);
-    await sleep(50);
+    await sleep(100);
     if (processorMs(server.pid) === before) return;
   }
 }
@@ -69,6 +69,16 @@ async function round(state, said, { stage, proxy, server, random }) {
   if (said.cold === true) await unload(server.url);
   proxy.reset();
   const stop = await begin(stage, said);
+  return stopped(state, said, { stop, proxy, server, random }).catch(async (error) => {
+    // What goes on would hold up the next round.
+    await stop().catch(() => undefined);
+    await rest(server);
+    throw error;
+  });
+}
+
+/** Waits for the state and stops the work; answers the processor time that the server still used. */
+async function stopped(state, said, { stop, proxy, server, random }) {
   const request = await inTime(proxy.next(said.texts === undefined ? 'chat' : 'embed'), 'the request');
   for (let n = 0; request.tokens < said.tokens; n += 1) {
     if (n > 5_000 || request.closedAt !== undefined) throw new Error('the model said too little');

@@ -4,6 +4,7 @@ import { Pool } from 'undici';
 
 const DEADLINE_MS = 15_000;
 const AGAIN_MS = 100;
+const PROBE_MS = 25;
 const SUCCESS_MS = 60_000;
 /** Each so manyeth submission is a question, the others are texts to be embedded. */
 const QUESTIONS = 10;
@@ -23,6 +24,7 @@ export class Load {
   sessions = new Map();
   #succeeded = [];
   #enough = false;
+  #back;
 
   constructor({ url, token, perSecond, jobs }) {
     Object.assign(this, { token, perSecond, most: jobs });
@@ -94,8 +96,24 @@ export class Load {
       if (answer?.status === 409 && answer.json.job_id !== undefined) return { job: { id: answer.json.job_id } };
       if (answer !== undefined && answer.status < 500 && answer.status !== 409)
         throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.json)}`);
-      await delay(AGAIN_MS);
+      await (answer === undefined ? this.#reachable() : delay(AGAIN_MS));
     }
+  }
+
+  /** Resolves when somebody listens: one asks for all, for two hundred that dial in vain take the processor from whoever is to come back. */
+  #reachable() {
+    this.#back ??= this.#probe().finally(() => (this.#back = undefined));
+    return this.#back;
+  }
+
+  async #probe() {
+    do await delay(PROBE_MS);
+    while (
+      !(await this.#once('GET', '/livez').then(
+        () => true,
+        () => false,
+      ))
+    );
   }
 
   async #once(method, path, body, headers) {
