@@ -109,7 +109,8 @@ describe('several Ollama servers', () => {
     const abort = new AbortController();
     const asked = new Promise<ServerResponse>((resolve) =>
       double(0).answers.set('chat', (_, response) => {
-        double(0).answers.set('tags', (__, silent) => resolve(silent));
+        for (const at of [0, 1]) double(at).answers.set('tags', (__, silent) => resolve(silent));
+        rig.runtime.refresh();
         response.writeHead(500).end(JSON.stringify({ error: 'llama runner process has terminated' }));
       }),
     );
