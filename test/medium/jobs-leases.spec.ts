@@ -37,7 +37,9 @@ describeDatabases('Leases', (kind) => {
     if (old === undefined) throw new Error('not claimed');
     await bench.database.client.query(sql`UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = ${id}::uuid`);
     const current = await process.leases.claim(id, KNOWN);
-    expect(current).toMatchObject({ attempt: 2, epoch: old.epoch + 1 });
+    expect(current).toMatchObject({ attempt: 2 });
+    // The sweep may have put it back into the queue first.
+    expect(current?.epoch).toBeGreaterThan(old.epoch);
 
     const before = await bench.job(id);
     expect(await process.log.append(old, 'delta', { text: 'late' })).toBeUndefined();
