@@ -4,6 +4,10 @@ import { Client } from '../../../scripts/client.mjs';
 import { startPostgres } from '../../../scripts/services/postgres.mjs';
 import { ServerProcess } from '../../support/server.mjs';
 
+const PERSON = ['cancel@example.org', 'a long enough password'];
+/** Access tokens live for a quarter of an hour, and a bench may go on for longer. */
+const LOGIN_MS = 600_000;
+
 const pg = createRequire(import.meta.url)('pg');
 // Both read the same originals, whichever of them takes a job.
 const SETTINGS = {
@@ -25,14 +29,21 @@ export class Stage {
     await stage.works.start();
     await stage.asks.start();
     stage.client = new Client(stage.works.url);
-    await stage.client.register('cancel@example.org', 'a long enough password');
+    await stage.client.register(...PERSON);
     stage.other = new Client(stage.asks.url, stage.client.token);
+    stage.logins = setInterval(() => void stage.renew(), LOGIN_MS).unref();
     stage.database = new pg.Client({ connectionString: stage.postgres.url });
     await stage.database.connect();
     return stage;
   }
 
+  async renew() {
+    await this.client.login(...PERSON);
+    this.other.token = this.client.token;
+  }
+
   async close() {
+    clearInterval(this.logins);
     await this.database?.end();
     for (const process of [this.asks, this.works]) {
       if (process?.running) await process.stop();
