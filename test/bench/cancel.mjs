@@ -1,5 +1,5 @@
-// npm run bench:cancel -- [--rounds 100] [--with recorded,deaf,ollama,built-in] [--states tokens,tool] [--seed 1]: work that is stopped at random moments of each
-// state, through another replica than the one that does it; and clients of /v1 that leave. Counts how long the models went on, and the tokens that they
+// npm run bench:cancel -- [--rounds 100] [--with recorded,deaf,ollama,built-in] [--states 'tokens;tool'] [--seed 1]: work that is stopped at random moments of
+// each state, through another replica than the one that does it; and clients of /v1 that leave. Counts how long the models went on, and the tokens that they
 // still made, by a recording upstream, the real Ollama behind a recording proxy, and the built-in runtime. Ends with 1 when one was not stopped in time.
 import { parseArgs } from 'node:util';
 import { builtIn } from './cancel/built-in.mjs';
@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 const SUITES = { recorded, deaf, ollama, 'built-in': builtIn };
 const say = (line) => process.stdout.write(`${line}\n`);
 
-const parts = options.states.split(',').filter((part) => part !== '');
+const parts = options.states.split(';').filter((part) => part !== '');
 const wanted = (name) => parts.length === 0 || parts.some((part) => name.includes(part));
 let failures = 0;
 const tell = (state) => {
