@@ -100,7 +100,7 @@ export class Load {
     }
   }
 
-  /** Resolves when somebody listens: one asks for all, for two hundred that dial in vain take the processor from whoever is to come back. */
+  /** Resolves when somebody listens: one asks for all, in place of two hundred that dial in vain. */
   #reachable() {
     this.#back ??= this.#probe().finally(() => (this.#back = undefined));
     return this.#back;
