@@ -83,7 +83,7 @@ export class JobSignals {
     this.cancelListeners.push(listener);
   }
 
-  /** After the cancel was committed by this process: attempts stop here and elsewhere, with a Redis also while the database stands still. */
+  /** After the cancel was committed by this process: attempts stop here and elsewhere, with a Redis also when the database stands still then. */
   cancelled(jobId: string): void {
     this.fanout.publish(CANCELLED, jobId);
     for (const listener of this.cancelListeners) listener(jobId);
