@@ -39,6 +39,7 @@ const shape = { dimensions: 2, metric: 'dot' as const };
 describe('FaissEngine', () => {
   let directory: string;
   let engine: FaissEngine;
+  let look: () => void;
   const warnings: string[] = [];
   const open = (snapshotBytes = 400): Promise<FaissEngine> =>
     FaissEngine.over(directory, { binding, onLost: fail, warn: (message) => void warnings.push(message), snapshotBytes });
@@ -52,6 +53,12 @@ describe('FaissEngine', () => {
     index.search([collection], Float32Array.of(1, 0), 5_000).map(({ id }) => id);
 
   beforeEach(async () => {
+    // Here only the tests say when a snapshot is due.
+    const timer = { unref: () => timer } as NodeJS.Timeout;
+    jest.spyOn(global, 'setInterval').mockImplementation((callback) => {
+      look = callback;
+      return timer;
+    });
     warnings.length = 0;
     Flat.calls = [];
     directory = mkdtempSync(join(tmpdir(), 'sutazai-engine-'));
@@ -59,6 +66,7 @@ describe('FaissEngine', () => {
   });
   afterEach(async () => {
     await engine.close();
+    jest.restoreAllMocks();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -86,6 +94,25 @@ describe('FaissEngine', () => {
         .map(({ id }) => id),
     );
     expect(ids(again, B)).toEqual([...later].reverse().map(({ id }) => id));
+  });
+
+  it('answers for a snapshot that somebody else began only when it is whole', async () => {
+    const index = await engine.ensure('points', shape);
+    const first = vectors(300);
+    for (let round = 0; round < 12; round += 1) await index.upsert(first);
+    const [begun, second] = [index.tend(), index.tend()];
+    await second;
+    expect(files()).toEqual(['log-1', 'shape.json', 'snapshot-1']);
+    await begun;
+  });
+
+  it('looks at its logs from time to time', async () => {
+    const index = await engine.ensure('points', shape);
+    const first = vectors(40);
+    for (let round = 0; round < 12; round += 1) await index.upsert(first);
+    look();
+    await engine.close();
+    expect(files()).toEqual(['log-1', 'shape.json', 'snapshot-1']);
   });
 
   it('keeps writes that come while the snapshot is written', async () => {

@@ -106,13 +106,10 @@ export class VectorIndex {
     return false;
   }
 
-  /** Writes a snapshot when the log has become long; a full disk leaves the log as it is. */
-  async tend(): Promise<void> {
-    const { log } = this;
-    if (log === undefined || this.snapshotting !== undefined || Date.now() < this.retryAt) return;
-    if (log.bytes < Math.max(this.around.snapshotBytes, this.bytes)) return;
-    this.snapshotting = this.snapshot(log);
-    await this.snapshotting.finally(() => (this.snapshotting = undefined));
+  /** Writes a snapshot when the log has become long; a full disk leaves the log as it is. Answers when no snapshot is being written any more. */
+  tend(): Promise<void> {
+    this.snapshotting ??= this.needsSnapshot ? this.snapshot().finally(() => (this.snapshotting = undefined)) : undefined;
+    return this.snapshotting ?? Promise.resolve();
   }
 
   async close(): Promise<void> {
@@ -120,10 +117,15 @@ export class VectorIndex {
     await this.log?.close();
   }
 
-  private async snapshot(log: WriteLog): Promise<void> {
+  private get needsSnapshot(): boolean {
+    const long = Math.max(this.around.snapshotBytes, this.bytes);
+    return this.log !== undefined && this.log.bytes >= long && Date.now() >= this.retryAt;
+  }
+
+  private async snapshot(): Promise<void> {
     try {
       const generation = this.generation + 1;
-      await log.rotate(this.files.log(generation));
+      await this.log?.rotate(this.files.log(generation));
       this.generation = generation;
       await this.files.snapshot(generation, this.vectors(), () => turn());
     } catch (error) {
