@@ -4,7 +4,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { refusal, runConfined } from './confinement/confinement.mjs';
+import { pathInTree, refusal, runConfined } from './confinement/confinement.mjs';
 import { ensureModels } from './models.mjs';
 import { keptServices } from './services/kept.mjs';
 import { ensurePythonOpenai } from './services/python-openai.mjs';
@@ -22,8 +22,11 @@ const FILE = 'result.json';
 const JEST = ['--experimental-vm-modules', '--no-warnings'];
 /** A client that a killed server left behind must not keep a run that is over. */
 const SUITES_OF_SERVICES = ['--selectProjects', 'services', '--forceExit'];
-/** More suites than these do not fail for want of a core. */
-const MOST_AGAIN = 8;
+/**
+ * Suites that may run once more, in continuous integration: those of the services kill servers and measure against the contract's own times, two
+ * at once on few cores; of the others two at most. More than these do not fail for want of a core.
+ */
+const MOST_AGAIN = { services: 8, others: 2 };
 
 await exitWith(async () => {
   const rounds = plan(process.argv.slice(2));
@@ -45,19 +48,20 @@ await exitWith(async () => {
  * continuous integration (as root on Linux) runs each suite once, those of e2e confined; where the kernel refuses that, it says so aloud.
  */
 function plan(args) {
-  if (args[0] === '--services') return [{ name: 'services', args: [...SUITES_OF_SERVICES, ...args.slice(1)] }];
+  const services = { name: 'services', select: SUITES_OF_SERVICES, args: [], again: MOST_AGAIN.services };
+  if (args[0] === '--services') return [{ ...services, args: args.slice(1) }];
   const asked = args[0] === '--confined';
   const integration = process.env.CI === 'true' && required && process.platform === 'linux' && process.getuid() === 0;
-  if (!asked && (args.length > 0 || !integration)) return [{ name: 'all', args }];
+  if (!asked && (args.length > 0 || !integration)) return [{ name: 'all', select: [], args, again: 0 }];
   const reason = refusal();
   if (reason !== undefined) {
     if (asked) throw new StepError(`The e2e suites cannot run confined here: ${reason}.`);
     say(`ATTENTION: the e2e suites do NOT run confined here: ${reason}.`);
-    return [{ name: 'all', args }];
+    return [{ name: 'all', select: [], args, again: 0 }];
   }
-  const confined = { name: 'confined', args: ['--selectProjects', 'e2e', ...args.slice(1)], confined: true };
-  const services = { name: 'services', args: SUITES_OF_SERVICES };
-  return asked ? [confined] : [{ name: 'open', args: ['--selectProjects', ...PROJECTS] }, services, confined];
+  const confined = { name: 'confined', select: ['--selectProjects', 'e2e'], args: args.slice(1), confined: true, again: MOST_AGAIN.others };
+  const open = { name: 'open', select: ['--selectProjects', ...PROJECTS], args: [], again: MOST_AGAIN.others };
+  return asked ? [confined] : [open, services, confined];
 }
 
 /** Fetches the models and starts the services side by side; answers an exit code, 0 when the tests can run. */
@@ -94,35 +98,36 @@ async function findOne(name, kept, started) {
   }
 }
 
-/** One run of jest; answers its exit code, or 1 when a server of its suites wrote a secret where others may read it. */
-async function runRound({ name, args, confined }, folder) {
-  const results = join(folder, name);
+/** One round of jest; answers its exit code, or 1 when a server of its suites wrote a secret where others may read it. */
+async function runRound(round, folder) {
+  const results = join(folder, round.name);
   mkdirSync(results);
-  const jest = (place) => [...JEST, relative(ROOT, toolEntry('jest')), '--json', `--outputFile=${join(place, FILE)}`, ...args];
-  const env = (place) => environmentFor(process.execPath, { TEST_TRACES: join(place, 'traces') });
-  if (confined) say('The e2e suites run confined: user 10001, no capabilities, everything read-only but a temporary folder.');
-  let tested = confined
-    ? await runConfined(jest, { env, results })
-    : await runForeground(process.execPath, jest(results), { env: env(results) });
-  if (tested !== 0 && name === 'services') tested = await again(results, env(results));
+  if (round.confined) say('The e2e suites run confined: user 10001, no capabilities, everything read-only but a temporary folder.');
+  let tested = await runJest(round, results, round.args);
+  if (tested !== 0) tested = await again(round, results);
   return (await reportSecrets(join(results, 'traces'))) || tested;
 }
 
-/**
- * The suites of the services kill servers and measure against the contract's own times, two suites at once on few cores: one that failed runs once more,
- * alone, and that run counts. Which ones is said aloud.
- */
-async function again(results, env) {
+/** Answers jest's exit code; its report lies in the folder `results`. */
+async function runJest({ select, confined }, results, args) {
+  const jest = (place) => [...JEST, relative(ROOT, toolEntry('jest')), ...select, '--json', `--outputFile=${join(place, FILE)}`, ...args];
+  const env = (place) => environmentFor(process.execPath, { TEST_TRACES: join(place, 'traces') });
+  if (confined) return runConfined(jest, { env, results });
+  return runForeground(process.execPath, jest(results), { env: env(results) });
+}
+
+/** The few suites that failed run once more, alone, and that run counts. Which ones is said aloud. */
+async function again(round, results) {
   const first = read(join(results, FILE));
   const failed = first?.testResults.filter(({ status }) => status === 'failed').map(({ name }) => name) ?? [];
-  if (failed.length === 0 || failed.length > MOST_AGAIN) return 1;
-  for (const path of failed) say(`ATTENTION: ${relative(ROOT, path)} failed beside others; it runs again, alone.`);
+  if (failed.length === 0 || failed.length > round.again) return 1;
+  const paths = failed.map((name) => pathInTree(name));
+  for (const path of paths) say(`ATTENTION: ${path} failed beside others; it runs again, alone.`);
   const second = join(results, 'again');
   mkdirSync(second);
-  const alone = ['--json', `--outputFile=${join(second, FILE)}`, ...SUITES_OF_SERVICES, '--runInBand', '--runTestsByPath', ...failed];
-  const tested = await runForeground(process.execPath, [...JEST, relative(ROOT, toolEntry('jest')), ...alone], { env });
+  const tested = await runJest(round, second, ['--runInBand', '--runTestsByPath', ...paths]);
   writeFileSync(join(results, FILE), JSON.stringify(joined(first, failed, read(join(second, FILE)))));
-  return tested;
+  return (await reportSecrets(join(second, 'traces'))) || tested;
 }
 
 /** The first run without the suites that ran again, and their second run. */

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { folders } from '../settings.mjs';
 import { ROOT, runForeground } from '../toolchain/process.mjs';
 
 const USER = 10_001;
+const PLACE = 'sutazai-confined-';
 
 /**
  * Why a program cannot be confined here; undefined when it can. Linux and root are needed to make the mounts, and a kernel that lets
@@ -29,7 +30,7 @@ export function refusal() {
  * whose name inside is given to `argumentsFor` and `env`, which answers the environment. Answers the exit code; 97 means that the confinement did not hold.
  */
 export async function runConfined(argumentsFor, { env: environmentFor, results }) {
-  const place = mkdtempSync(join(tmpdir(), 'sutazai-confined-'));
+  const place = mkdtempSync(join(tmpdir(), PLACE));
   const { servicesCache } = folders();
   mkdirSync(servicesCache, { recursive: true });
   chownSync(results, USER, USER);
@@ -43,4 +44,10 @@ export async function runConfined(argumentsFor, { env: environmentFor, results }
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
+}
+
+/** A file of the repository, from its root, by its path inside the confinement or outside. */
+export function pathInTree(path) {
+  const [, inside] = path.split(new RegExp(`/${PLACE}[^/]+/tree/`));
+  return inside ?? relative(ROOT, path);
 }
