@@ -126,6 +126,7 @@ describe('ModelGate', () => {
     const abort = new AbortController();
     const waits = gate.enter(claim({ signal: abort.signal }));
     const next = gate.enter(claim());
+    waits.catch(() => undefined);
     abort.abort();
     expect(gate.waiting('interactive')).toBe(1);
     await expect(waits).rejects.toMatchObject({ code: 'cancelled' });
