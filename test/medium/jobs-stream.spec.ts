@@ -4,8 +4,6 @@ import * as fc from 'fast-check';
 import { countRows, describeDatabases } from '../support/databases';
 import { gate, JobsBench, testWork, type JobsProcess } from '../support/jobs';
 
-/** On a busy machine a shortened lease runs out between two statements; here it is about readers. */
-const HELD = { leaseMs: 60_000 };
 const KNOWN = [`${testWork.kind}@${testWork.version}`];
 
 async function read(process: JobsProcess, id: string, after: number, signal = new AbortController().signal): Promise<JobEvent[]> {
@@ -23,7 +21,7 @@ describeDatabases('A reader of events', (kind) => {
   afterAll(() => bench.close());
 
   it('gets every event once and in order, whenever it joins, with and without word of the writer', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const step = fc.record({
       events: fc.integer({ min: 1, max: 4 }),
       tells: fc.boolean(),
@@ -59,7 +57,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('reads a long log in pages, from any position, to its terminal event', async () => {
-    const process = await bench.process({ timing: HELD });
+    const process = await bench.process();
     process.handler.work = async (context) => {
       for (let n = 0; n < 600; n += 1) await context.emit('delta', { text: `${n}` });
       return {};
@@ -74,7 +72,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('sees an event within moments of its commit when told, not at the next poll', async () => {
-    const process = await bench.process({ timing: { ...HELD, readPollMs: 60_000 } });
+    const process = await bench.process({ timing: { readPollMs: 60_000 } });
     const [emit, finish] = [gate(), gate()];
     process.handler.work = async (context) => {
       await emit.opened;
@@ -94,7 +92,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('is told the place in the queue while it waits, without a gap in the ids, and only then', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     await process.run(await bench.accept(process));
     const unread = await bench.accept(process);
     const id = await bench.accept(process);
@@ -117,7 +115,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('writes a place in the queue only when it is news and the last one is old enough', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     const tell = (position: number, leastMs: number) => process.log.appendQueued(id, { position, eta_seconds: null }, leastMs);
     expect([await tell(3, 600_000), await tell(2, 600_000), await tell(3, 0), await tell(2, 0)]).toEqual([true, false, false, true]);
@@ -127,7 +125,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('follows a job that another process runs', async () => {
-    const [here, there] = [await bench.process({ idle: true, timing: HELD }), await bench.process({ idle: true, timing: HELD })];
+    const [here, there] = [await bench.process({ idle: true }), await bench.process({ idle: true })];
     there.handler.work = async (context) => {
       await context.emit('delta', { text: 'from there' });
       return {};
@@ -139,7 +137,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('knows which positions can be resumed', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     expect(await process.reader.check(id, 99)).toBe(true);
     await process.run(id);
@@ -156,7 +154,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('ends where the retention has been meanwhile, without a gap', async () => {
-    const process = await bench.process({ timing: HELD });
+    const process = await bench.process();
     process.handler.work = async (context) => {
       for (let n = 0; n < 300; n += 1) await context.emit('delta', { text: `${n}` });
       return {};
@@ -171,7 +169,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('holds no more than 256 KiB of data at once, but for an event that is larger', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     const claimed = await process.leases.claim(id, KNOWN);
     if (claimed === undefined) throw new Error('not claimed');
@@ -185,7 +183,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('ends when its signal aborts', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     const controller = new AbortController();
     const reading = read(process, id, 1, controller.signal);
@@ -194,7 +192,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('waits for the end of a job no longer than it was asked to', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     expect(await process.jobs.finished(id, 50, new AbortController().signal)).toBeUndefined();
     const controller = new AbortController();
@@ -204,7 +202,7 @@ describeDatabases('A reader of events', (kind) => {
   });
 
   it('waits no longer for the end of a job than its process lives', async () => {
-    const process = await bench.process({ idle: true, timing: HELD });
+    const process = await bench.process({ idle: true });
     const id = await bench.accept(process);
     const waiting = process.jobs.finished(id, 600_000, new AbortController().signal);
     await process.stop();
@@ -216,7 +214,7 @@ describeDatabases('Retention', (kind) => {
   it('deletes events of jobs that ended long ago, then the jobs, and nothing younger or open', async () => {
     const bench = await JobsBench.open(kind);
     try {
-      const process = await bench.process({ idle: true, timing: HELD });
+      const process = await bench.process({ idle: true });
       const [oldest, old, young, open] = [
         await bench.accept(process),
         await bench.accept(process),
@@ -250,7 +248,7 @@ describeDatabases('Retention', (kind) => {
     const { client } = bench.database;
     const length = 3_000;
     try {
-      const process = await bench.process({ idle: true, timing: HELD });
+      const process = await bench.process({ idle: true });
       const ids = [await bench.accept(process), await bench.accept(process)];
       for (const id of ids) {
         await process.run(id);
