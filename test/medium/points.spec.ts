@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { sql } from '@backing/postgres';
+import { raw, sql } from '@backing/postgres';
 import { parseFilter, type Collection, type PointQuestion } from '@features/vectors';
 import type { Metric } from '@kernel/vectors';
 import { describeDatabases } from '../support/databases';
@@ -59,6 +59,32 @@ describeDatabases('Points of users', (kind) => {
     expect([...seen].filter((count) => count !== 0 && count !== 500)).toEqual([]);
     expect(await vectors.userPoints.count(collection, { filter: parseFilter({ round: 2 }) })).toBe(500);
     expect(await vectors.store.count(collection.space!, collection.id)).toBe(500);
+  });
+
+  it.each([
+    ['a deadlock', 'deadlock', "ERRCODE = '40P01'"],
+    ['a duplicate in the other index', 'duplicate', "ERRCODE = '23505', CONSTRAINT = 'points_physical_id_key'"],
+  ])('are written again after %s, which the database makes of new ids that meet', async (_, name, fault) => {
+    const collection = await vectors.make({ name, dimensions: 2 });
+    // What a sequence gave out stays given out when a statement is undone: the third try is let through.
+    await vectors.client.query(sql`CREATE SEQUENCE meetings`);
+    await vectors.client.query(
+      raw(`CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.id = 'second' AND nextval('meetings') < 3 THEN RAISE EXCEPTION USING ${fault}; END IF; RETURN NEW; END $$`),
+    );
+    await vectors.client.query(sql`CREATE TRIGGER meet BEFORE INSERT ON points FOR EACH ROW EXECUTE FUNCTION meet()`);
+    try {
+      await vectors.put(
+        collection,
+        ['first', 'second', 'third'].map((id) => ({ id, vector: [1, 0] })),
+      );
+      expect(await vectors.userPoints.count(collection, {})).toBe(3);
+      expect(await vectors.client.query(sql`SELECT last_value::int AS tries FROM meetings`)).toEqual([{ tries: 3 }]);
+    } finally {
+      await vectors.client.query(sql`DROP TRIGGER meet ON points`);
+      await vectors.client.query(sql`DROP FUNCTION meet`);
+      await vectors.client.query(sql`DROP SEQUENCE meetings`);
+    }
   });
 
   it('written by several at once in different orders all arrive', async () => {

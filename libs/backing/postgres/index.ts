@@ -5,7 +5,7 @@ export { filterCondition } from './filter.clause';
 export { pageConditions, pageOf, pageOrder } from './page.clause';
 export { pointMetadata, visiblePoint } from './point.clause';
 export { PostgresClient } from './postgres.client';
-export { isUniqueViolation, sqlState } from './postgres.error';
+export { isDeadlock, isUniqueViolation, sqlState } from './postgres.error';
 export { PostgresGraph } from './postgres.graph';
 export { PostgresHealth } from './postgres.health';
 export { PostgresListener, type WordListener } from './postgres.listener';

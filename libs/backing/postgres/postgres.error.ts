@@ -22,6 +22,11 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return state.code === '23505' && (constraint === undefined || state.constraint === constraint);
 }
 
+/** True when the server ended the statement to free others from waiting for one another in a circle. */
+export function isDeadlock(error: unknown): boolean {
+  return sqlState(error).code === '40P01';
+}
+
 const BY_STATE: Record<string, () => AppError> = {
   // Somebody makes room, and what was accepted goes on.
   '53100': () => new AppError('storage_full', 'The database has no disk space left.', { retryable: true }),

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import {
   byteaArray,
   filterCondition,
+  isDeadlock,
+  isUniqueViolation,
   pointMetadata,
   PostgresClient,
   raw,
@@ -41,6 +43,9 @@ interface StoredRow extends Omit<Point, 'vector'> {
   vector: Buffer;
 }
 
+/** Tries of a statement that crossed others; one crossing already takes writers of the same new points in the same instant. */
+const TRIES = 10;
+
 const COLUMNS =
   raw(`p.id, p.physical_id AS "physicalId", coalesce(d.metadata, p.metadata) AS metadata, p.text, p.language, p.document_id AS "documentId", p.page,
   p.start_offset AS start, p.end_offset AS "end", p.vector, p.revision::float8 AS revision, p.created_at AS "createdAt", p.updated_at AS "updatedAt"`);
@@ -52,26 +57,23 @@ const BY_BYTES = sql`p.id COLLATE "C"`;
 export class PointLedger {
   constructor(private readonly postgres: PostgresClient) {}
 
-  /** Replaces points whole, in one statement; answers how many rows it wrote: chunks of documents stay as they are. */
+  /**
+   * Replaces points whole, in one statement of the caller's transaction; answers how many rows it wrote: chunks of documents stay as they are.
+   * Several that insert the same new points in the same instant may meet in the second unique index, which ON CONFLICT does not look at: PostgreSQL
+   * ends one as a deadlock or as a duplicate. That one lets the others' rows go and runs again.
+   */
   async replace(connection: Queryable, collection: Collection, ownerId: string, spaceId: string, rows: PointRow[]): Promise<number> {
-    const of = <T>(pick: (row: PointRow) => T): T[] => rows.map(pick);
-    const written = await connection.query<{ written: number }>(sql`
-      WITH written AS (
-        INSERT INTO points (collection_id, id, physical_id, space_id, workspace_id, owner_id, text, language, lexemes, lexeme_count, metadata, vector, vector_sha256)
-        SELECT ${collection.id}::uuid, sent.id, sent.physical_id, ${spaceId}::uuid, ${collection.workspaceId}::uuid, ${ownerId}::uuid,
-          sent.text, sent.language, sent.lexemes::tsvector, sent.lexeme_count, sent.metadata::jsonb, sent.vector, sha256(sent.vector)
-        FROM unnest(${of((row) => row.id)}::text[], ${of((row) => row.physicalId)}::uuid[], ${of((row) => row.text)}::text[], ${of((row) => row.language)}::text[],
-          ${of((row) => row.lexemes)}::text[], ${of((row) => row.lexemeCount)}::int[], ${of((row) => JSON.stringify(row.metadata))}::text[],
-          ${byteaArray(of((row) => vectorBytes(row.vector)))}::bytea[])
-          AS sent (id, physical_id, text, language, lexemes, lexeme_count, metadata, vector)
-        ORDER BY sent.id COLLATE "C"
-        ON CONFLICT (collection_id, id) DO UPDATE SET physical_id = excluded.physical_id, space_id = excluded.space_id, owner_id = excluded.owner_id,
-          text = excluded.text, language = excluded.language, lexemes = excluded.lexemes, lexeme_count = excluded.lexeme_count, metadata = excluded.metadata,
-          vector = excluded.vector, vector_sha256 = excluded.vector_sha256, revision = nextval('vector_revisions'), updated_at = now()
-          WHERE points.kind = 'point'
-        RETURNING 1)
-      SELECT count(*)::int AS written FROM written`);
-    return written[0]?.written ?? 0;
+    for (let tries = 1; ; tries += 1) {
+      await connection.query(sql`SAVEPOINT points_replaced`);
+      try {
+        const written = await this.upsert(connection, collection, ownerId, spaceId, rows);
+        await connection.query(sql`RELEASE SAVEPOINT points_replaced`);
+        return written;
+      } catch (error) {
+        if (tries === TRIES || !crossed(error)) throw error;
+        await connection.query(sql`ROLLBACK TO SAVEPOINT points_replaced`);
+      }
+    }
   }
 
   /** Those of the ids that belong to documents. */
@@ -142,6 +144,32 @@ export class PointLedger {
           WHERE collection_id = ${collectionId} AND id = ${id}`,
     );
   }
+
+  private async upsert(connection: Queryable, collection: Collection, ownerId: string, spaceId: string, rows: PointRow[]): Promise<number> {
+    const of = <T>(pick: (row: PointRow) => T): T[] => rows.map(pick);
+    const written = await connection.query<{ written: number }>(sql`
+      WITH written AS (
+        INSERT INTO points (collection_id, id, physical_id, space_id, workspace_id, owner_id, text, language, lexemes, lexeme_count, metadata, vector, vector_sha256)
+        SELECT ${collection.id}::uuid, sent.id, sent.physical_id, ${spaceId}::uuid, ${collection.workspaceId}::uuid, ${ownerId}::uuid,
+          sent.text, sent.language, sent.lexemes::tsvector, sent.lexeme_count, sent.metadata::jsonb, sent.vector, sha256(sent.vector)
+        FROM unnest(${of((row) => row.id)}::text[], ${of((row) => row.physicalId)}::uuid[], ${of((row) => row.text)}::text[], ${of((row) => row.language)}::text[],
+          ${of((row) => row.lexemes)}::text[], ${of((row) => row.lexemeCount)}::int[], ${of((row) => JSON.stringify(row.metadata))}::text[],
+          ${byteaArray(of((row) => vectorBytes(row.vector)))}::bytea[])
+          AS sent (id, physical_id, text, language, lexemes, lexeme_count, metadata, vector)
+        ORDER BY sent.id COLLATE "C"
+        ON CONFLICT (collection_id, id) DO UPDATE SET physical_id = excluded.physical_id, space_id = excluded.space_id, owner_id = excluded.owner_id,
+          text = excluded.text, language = excluded.language, lexemes = excluded.lexemes, lexeme_count = excluded.lexeme_count, metadata = excluded.metadata,
+          vector = excluded.vector, vector_sha256 = excluded.vector_sha256, revision = nextval('vector_revisions'), updated_at = now()
+          WHERE points.kind = 'point'
+        RETURNING 1)
+      SELECT count(*)::int AS written FROM written`);
+    return written[0]?.written ?? 0;
+  }
+}
+
+/** Another writer of the same points came in between. */
+function crossed(error: unknown): boolean {
+  return isDeadlock(error) || isUniqueViolation(error, 'points_physical_id_key');
 }
 
 function chosen(collectionIds: string[], { filter, ids, physicalIds }: PointSelection): Sql {
