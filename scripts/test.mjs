@@ -24,7 +24,7 @@ const JEST = ['--experimental-vm-modules', '--no-warnings'];
 const SUITES_OF_SERVICES = ['--selectProjects', 'services', '--forceExit'];
 /**
  * Suites that may run once more, in continuous integration: those of the services kill servers and measure against the contract's own times, two
- * at once on few cores; of the others two at most. More than these do not fail for want of a core.
+ * at once on few cores; of every other round two. More than these do not fail for want of a core.
  */
 const MOST_AGAIN = { services: 8, others: 2 };
 

@@ -108,7 +108,9 @@ export class VectorIndex {
 
   /** Writes a snapshot when the log has become long; a full disk leaves the log as it is. Answers when no snapshot is being written any more. */
   tend(): Promise<void> {
-    this.snapshotting ??= this.needsSnapshot ? this.snapshot().finally(() => (this.snapshotting = undefined)) : undefined;
+    const { log } = this;
+    if (this.snapshotting === undefined && log !== undefined && this.isDue(log))
+      this.snapshotting = this.snapshot(log).finally(() => (this.snapshotting = undefined));
     return this.snapshotting ?? Promise.resolve();
   }
 
@@ -117,15 +119,14 @@ export class VectorIndex {
     await this.log?.close();
   }
 
-  private get needsSnapshot(): boolean {
-    const long = Math.max(this.around.snapshotBytes, this.bytes);
-    return this.log !== undefined && this.log.bytes >= long && Date.now() >= this.retryAt;
+  private isDue(log: WriteLog): boolean {
+    return log.bytes >= Math.max(this.around.snapshotBytes, this.bytes) && Date.now() >= this.retryAt;
   }
 
-  private async snapshot(): Promise<void> {
+  private async snapshot(log: WriteLog): Promise<void> {
     try {
       const generation = this.generation + 1;
-      await this.log?.rotate(this.files.log(generation));
+      await log.rotate(this.files.log(generation));
       this.generation = generation;
       await this.files.snapshot(generation, this.vectors(), () => turn());
     } catch (error) {

@@ -43,7 +43,7 @@ interface StoredRow extends Omit<Point, 'vector'> {
   vector: Buffer;
 }
 
-/** Tries of a statement that crossed others; one crossing already takes writers of the same new points in the same instant. */
+/** How often points are written that cross other writers of the same ones. */
 const TRIES = 10;
 
 const COLUMNS =
